@@ -1,0 +1,254 @@
+"""The settings: read once from the environment and `.env`, checked whole, then never changed.
+
+`load()` gives a `Settings` or raises `SettingsError`, whose text has one line for each fault: the name of the setting,
+what is wrong with it and how to mend it. Nothing of TaskTracker is imported here, so that a server's configuration
+file can check the settings before it starts a worker.
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+BASE = Path(__file__).resolve().parent
+ENVIRONMENTS = ("development", "testing", "staging", "production")
+MAKE_A_KEY = """make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"""
+# What stands in documents and examples as a secret, here or elsewhere, is known to everyone.
+EXAMPLE_SECRET = re.compile(r"change.?me|your.?secret|example|placeholder|insecure|secret.?key|^(.{1,8})\1+$", re.IGNORECASE)
+
+
+class SettingsError(Exception):
+    """One or more settings are missing, malformed or weak; `str()` has a line for each."""
+
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        self.faults = dict(faults)
+        super().__init__("\n".join(f"{name}: {fault}" for name, fault in self.faults.items()))
+
+
+def described(meaning: str, *, secret: bool = False) -> dict[str, object]:
+    """What `flask check-config` says of a setting, and whether its value may be shown."""
+    return {"meaning": meaning, "secret": secret}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting under its name in the environment, in lower case; see `.env.example` for the defaults."""
+
+    app_env: str = field(metadata=described("development, testing, staging or production"))
+    instance_path: str = field(metadata=described("folder of the embedded defaults' files"))
+    database_url: str = field(metadata=described("sqlite:///... or postgresql://...", secret=True))
+    redis_url: str | None = field(metadata=described("token blocklist, cache and rate limits", secret=True))
+    secret_key: str = field(metadata=described("signs what is not a login token", secret=True))
+    jwt_secret_key: str = field(metadata=described("signs login tokens", secret=True))
+    jwt_secret_key_previous: str | None = field(metadata=described("still accepted while rotating", secret=True))
+    public_url: str = field(metadata=described("where links in mails point"))
+    mail_server: str | None = field(metadata=described("SMTP host; without it mails become files"))
+    mail_port: int = field(metadata=described("SMTP port"))
+    mail_use_tls: bool = field(metadata=described("STARTTLS"))
+    mail_username: str | None = field(metadata=described("SMTP login"))
+    mail_password: str | None = field(metadata=described("SMTP password", secret=True))
+    mail_default_sender: str | None = field(metadata=described("From: of every mail"))
+    require_email_verification: bool = field(metadata=described("whether an address must be confirmed"))
+    registration: str = field(metadata=described("open, or closed: accounts come from the command line"))
+    password_min_length: int = field(metadata=described("characters a password needs"))
+    ratelimit_enabled: bool = field(metadata=described("whether rate limits count"))
+    cors_origins: tuple[str, ...] = field(metadata=described("exact origins whose pages may call the API"))
+    trusted_proxies: int = field(metadata=described("proxies in front whose X-Forwarded-* count"))
+    trusted_hosts: tuple[str, ...] = field(metadata=described("hosts that the service answers for; none: any"))
+    inline_worker: bool = field(metadata=described("a thread of the web process does the background jobs"))
+    log_level: str = field(metadata=described("DEBUG, INFO, WARNING or ERROR"))
+    log_format: str = field(metadata=described("console or json"))
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the embedded database is used."""
+        return self.database_url.startswith("sqlite")
+
+
+class _Reader:
+    """Reads one setting after the other and keeps what is wrong instead of stopping at the first fault."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        # An empty value means the same as none: `REDIS_URL=` in a file switches nothing on.
+        self.environ = {name: value.strip() for name, value in environ.items() if value.strip()}
+        self.faults: dict[str, str] = {}
+
+    def text(self, name: str) -> str | None:
+        return self.environ.get(name)
+
+    def choice(self, name: str, allowed: tuple[str, ...], default: str) -> str:
+        value = self.environ.get(name, default)
+        if value in allowed:
+            return value
+        self.faults[name] = f"{value!r} is not known; set one of {', '.join(allowed)}"
+        return default
+
+    def boolean(self, name: str, default: bool) -> bool:
+        value = self.environ.get(name, str(default)).lower()
+        if value in ("true", "1", "yes", "on"):
+            return True
+        if value not in ("false", "0", "no", "off"):
+            self.faults[name] = f"{value!r} is neither true nor false; set true or false"
+        return False
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.environ.get(name, str(default))
+        if re.fullmatch(r"[0-9]{1,9}", value) and low <= int(value) <= high:
+            return int(value)
+        self.faults[name] = f"{value!r} is not a whole number from {low} to {high}; set one"
+        return default
+
+    def words(self, name: str) -> tuple[str, ...]:
+        return tuple(word.strip() for word in self.environ.get(name, "").split(",") if word.strip())
+
+    def url(self, name: str, schemes: tuple[str, ...], default: str) -> str:
+        """An address with one of these schemes and a host, without what follows the path."""
+        value = self.environ.get(name, default)
+        try:
+            parts = urlsplit(value)
+            _ = parts.port  # Raises on a port that is not a number.
+        except ValueError:
+            parts = urlsplit("")
+        if parts.scheme not in schemes or not parts.hostname or parts.query or parts.fragment:
+            self.faults[name] = f"not an address that starts with {' or '.join(f'{s}://' for s in schemes)} and a host; set one"
+        return value.rstrip("/")
+
+    def secret(self, name: str, keep_in: Path | None) -> str:
+        """A signing key of 32 bytes at least; in development it is made once and kept in a file."""
+        value = self.environ.get(name)
+        if value is None and keep_in is not None:
+            return _kept_secret(keep_in / name.lower())
+        if value is None:
+            self.faults[name] = f"is required; {MAKE_A_KEY}"
+        else:
+            self.check_secret(name, value)
+        return value or ""
+
+    def check_secret(self, name: str, value: str) -> None:
+        if len(value.encode()) < 32:
+            self.faults[name] = f"is shorter than 32 bytes; {MAKE_A_KEY}"
+        elif EXAMPLE_SECRET.search(value) or len(set(value)) < 8:
+            self.faults[name] = f"can be guessed or stands in a document; {MAKE_A_KEY}"
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        origins = self.words(name)
+        wrong = [origin for origin in origins if not re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", origin)]
+        if wrong:
+            self.faults[name] = f"{wrong[0]!r} is not an origin; set scheme and host, such as https://app.company.test"
+        return origins
+
+    def hosts(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        hosts = self.words(name) or default
+        wrong = [host for host in hosts if not re.fullmatch(r"\.?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", host)]
+        if wrong:
+            self.faults[name] = f"{wrong[0]!r} is not a host; set names without scheme and port"
+        return hosts
+
+    def database(self, name: str, instance: Path) -> str:
+        url = self.environ.get(name, f"sqlite:///{instance / 'tasktracker.db'}")
+        scheme, separator, rest = url.partition("://")
+        if separator and scheme in ("postgres", "postgresql") or scheme.startswith("postgresql+"):
+            return f"postgresql+psycopg2://{rest}"
+        if not url.startswith("sqlite:///") or rest in ("/", "/:memory:"):
+            self.faults[name] = "is not a database that is known; set sqlite:///FILE or postgresql://USER@HOST/NAME"
+        return url
+
+
+def _kept_secret(file: Path) -> str:
+    """The secret in this file; made, readable for its owner alone, where there is none yet."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_name(f"{file.name}.{os.getpid()}")
+    if not file.exists():
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(48))
+        try:
+            os.link(fresh, file)  # Of several processes that start at once, one wins and all use its secret.
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return file.read_text().strip()
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Reads all settings.
+
+    Args:
+        environ: where they stand; the process's environment over the file `.env` beside the code, if none is given.
+
+    Returns:
+        The settings, complete and sound.
+
+    Raises:
+        SettingsError: with a line for each setting that is missing, malformed or weak.
+    """
+    if environ is None:
+        stored = {name: value or "" for name, value in dotenv_values(BASE / ".env").items()}
+        environ = {**stored, **os.environ}
+    read = _Reader(environ)
+    app_env = read.choice("APP_ENV", ENVIRONMENTS, "development")
+    local = app_env in ("development", "testing")  # Where convenience goes before what a server needs.
+    instance = Path(read.text("INSTANCE_PATH") or BASE / "instance").absolute()
+    public_url = read.url("PUBLIC_URL", ("http", "https"), "http://127.0.0.1:8000")
+    settings = Settings(
+        app_env=app_env,
+        instance_path=str(instance),
+        database_url=read.database("DATABASE_URL", instance),
+        redis_url=read.url("REDIS_URL", ("redis", "rediss"), "") if read.text("REDIS_URL") else None,
+        secret_key=read.secret("SECRET_KEY", instance if local else None),
+        jwt_secret_key=read.secret("JWT_SECRET_KEY", instance if local else None),
+        jwt_secret_key_previous=read.text("JWT_SECRET_KEY_PREVIOUS"),
+        public_url=public_url,
+        mail_server=read.text("MAIL_SERVER"),
+        mail_port=read.integer("MAIL_PORT", 587 if read.boolean("MAIL_USE_TLS", False) else 25, 1, 65535),
+        mail_use_tls=read.boolean("MAIL_USE_TLS", False),
+        mail_username=read.text("MAIL_USERNAME"),
+        mail_password=read.text("MAIL_PASSWORD"),
+        mail_default_sender=read.text("MAIL_DEFAULT_SENDER"),
+        require_email_verification=read.boolean("REQUIRE_EMAIL_VERIFICATION", not local),
+        registration=read.choice("REGISTRATION", ("open", "closed"), "open"),
+        password_min_length=read.integer("PASSWORD_MIN_LENGTH", 12, 8, 64),
+        ratelimit_enabled=read.boolean("RATELIMIT_ENABLED", True),
+        cors_origins=read.origins("CORS_ORIGINS"),
+        trusted_proxies=read.integer("TRUSTED_PROXIES", 0, 0, 10),
+        trusted_hosts=read.hosts("TRUSTED_HOSTS", () if local else (_host(public_url),)),
+        inline_worker=read.boolean("INLINE_WORKER", app_env == "development"),
+        log_level=read.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
+        log_format=read.choice("LOG_FORMAT", ("console", "json"), "console" if app_env == "development" else "json"),
+    )
+    _check_together(read, settings)
+    if read.faults:
+        raise SettingsError(read.faults)
+    return settings
+
+
+def _host(url: str) -> str:
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+    return f"[{host}]" if ":" in host else host
+
+
+def _check_together(read: _Reader, settings: Settings) -> None:
+    """What one setting asks of another."""
+    if settings.jwt_secret_key_previous:
+        read.check_secret("JWT_SECRET_KEY_PREVIOUS", settings.jwt_secret_key_previous)
+    if settings.jwt_secret_key and settings.jwt_secret_key == settings.secret_key:
+        read.faults["JWT_SECRET_KEY"] = f"is the same as SECRET_KEY; {MAKE_A_KEY}"
+    if settings.app_env in ("staging", "production") and not settings.redis_url:
+        read.faults.setdefault("REDIS_URL", f"is required in {settings.app_env}; set redis://HOST:6379/0")
+    if settings.app_env == "production" and not settings.mail_server:
+        read.faults.setdefault("MAIL_SERVER", "is required in production; set the host of a mail server")
+    if settings.mail_server and not settings.mail_default_sender:
+        read.faults.setdefault("MAIL_DEFAULT_SENDER", "is required with MAIL_SERVER; set the address that mails come from")
+
+
+def names() -> list[str]:
+    """The settings' names in the environment, in the order in which they are documented."""
+    return [item.name.upper() for item in fields(Settings)]

@@ -1,0 +1,1 @@
+"""Who there is: users, teams, sessions and tokens."""

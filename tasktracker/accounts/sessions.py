@@ -1,0 +1,169 @@
+"""Sessions: what begins with a login and ends with a logout, and the refresh tokens in between.
+
+The sessions table is the truth. The blocklist in Redis stands in front of it and holds, for each session asked for
+lately, `live` (for a minute) or `revoked` (until its last access token has expired); what it does not know is asked of
+the table. So a Redis that was emptied or restarted forgets nothing that matters, and without Redis the table serves.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import redis
+from sqlalchemy import bindparam, exists, func, insert, or_, select, update
+
+from ..core import store
+from ..core.database import session, transactional
+from ..core.errors import Unavailable
+from ..core.models import new_id, now
+from ..core.reading import Statement
+from ..core.types import Id, UtcDateTime
+from .models import RefreshToken, Session, User
+
+ACCESS_LIFETIME = timedelta(minutes=15)
+IDLE_LIFETIME = timedelta(days=14)
+WHOLE_LIFETIME = timedelta(days=60)
+LEEWAY = timedelta(seconds=30)  # By how much the clocks of two servers may differ.
+# A second use of a refresh token within this time is a lost answer or a second tab, later it is theft (RFC 9700, 4.14).
+GRACE = timedelta(seconds=10)
+_LIVE_SECONDS = 60
+_LIVE = Statement(
+    select(Session.id).where(
+        Session.id == bindparam("id", type_=Id()),
+        Session.revoked_at.is_(None),
+        Session.expires_at > bindparam("now", type_=UtcDateTime()),
+    )
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Granted:
+    """What a pair of tokens is made from.
+
+    Args:
+        user_id: whose session it is.
+        session_id: the session.
+        refresh_id: the id of the new refresh token.
+        refresh_lifetime: how long that one lives.
+    """
+
+    user_id: str
+    session_id: str
+    refresh_id: str
+    refresh_lifetime: timedelta
+
+
+@transactional
+def start(user_id: str, ip_address: str | None, user_agent: str | None) -> Granted:
+    """A new session of a user who has just proved who they are."""
+    begun = Session(
+        id=new_id(),
+        user_id=user_id,
+        expires_at=now() + WHOLE_LIFETIME,
+        ip_address=ip_address,
+        user_agent=(user_agent or "")[:400] or None,
+    )
+    session().add(begun)
+    session().flush()
+    return _grant(user_id, begun.id, begun.expires_at)
+
+
+def _grant(user_id: str, session_id: str, session_ends: datetime) -> Granted:
+    lifetime = min(IDLE_LIFETIME, session_ends - now())
+    token = {"id": new_id(), "session_id": session_id, "expires_at": now() + lifetime}
+    session().execute(insert(RefreshToken).values(token))
+    return Granted(user_id, session_id, token["id"], lifetime)
+
+
+@transactional
+def rotate(session_id: str, refresh_id: str) -> Granted | None:
+    """Uses a refresh token up and gives another; none if it is not good any more.
+
+    A token that was used longer ago than the grace ends its session: someone else has it.
+    """
+    moment = now()
+    touched = (
+        session()
+        .execute(
+            update(Session)
+            .where(Session.id == session_id, Session.revoked_at.is_(None), Session.expires_at > moment)
+            .where(exists().where(User.id == Session.user_id, User.disabled_at.is_(None)))
+            .values(last_used_at=moment)
+            .returning(Session.user_id, Session.expires_at)
+        )
+        .one_or_none()
+    )
+    if touched is None:
+        return None
+    used = (
+        session()
+        .execute(
+            update(RefreshToken)
+            .where(RefreshToken.id == refresh_id, RefreshToken.session_id == session_id, RefreshToken.expires_at > moment)
+            .where(or_(RefreshToken.used_at.is_(None), RefreshToken.used_at > moment - GRACE))
+            .values(used_at=func.coalesce(RefreshToken.used_at, moment, type_=UtcDateTime()))
+            .returning(RefreshToken.id)
+        )
+        .one_or_none()
+    )
+    if used is None:
+        session().execute(update(Session).where(Session.id == session_id).values(revoked_at=moment))
+        return None
+    return _grant(touched.user_id, session_id, touched.expires_at)
+
+
+def end(session_id: str) -> None:
+    """Ends a session: from here on none of its tokens is accepted anywhere.
+
+    Raises:
+        Unavailable: the blocklist did not take the news, so that other servers may accept a token for a minute more.
+    """
+    _revoke(session_id)
+    block(session_id)
+
+
+@transactional
+def _revoke(session_id: str) -> None:
+    ended = update(Session).where(Session.id == session_id, Session.revoked_at.is_(None))
+    session().execute(ended.values(revoked_at=now()))
+
+
+def block(session_id: str) -> None:
+    """Puts an ended session on the blocklist."""
+    blocklist = store.client()
+    if blocklist is None:
+        return
+    try:
+        blocklist.set(_key(session_id), "revoked", ex=ACCESS_LIFETIME + 2 * LEEWAY)
+    except redis.RedisError as error:
+        log.error("The blocklist does not answer", exc_info=error)
+        raise Unavailable from error
+
+
+def is_live(session_id: str) -> bool:
+    """Whether a session has neither ended nor expired."""
+    blocklist = store.client()
+    if blocklist is None:
+        return _is_live_in_table(session_id)
+    try:
+        state = blocklist.get(_key(session_id))
+        if state is not None:
+            return state == b"live"
+        live = _is_live_in_table(session_id)
+        if live:
+            # Never over `revoked`, which a logout may have put there since the table was asked.
+            blocklist.set(_key(session_id), "live", ex=_LIVE_SECONDS, nx=True)
+        return live
+    except redis.RedisError as error:
+        log.warning("The blocklist does not answer; asking the table: %s", type(error).__name__)
+        return _is_live_in_table(session_id)
+
+
+def _is_live_in_table(session_id: str) -> bool:
+    return _LIVE.first(id=session_id, now=now()) is not None
+
+
+def _key(session_id: str) -> str:
+    return f"tasktracker:session:{session_id}"

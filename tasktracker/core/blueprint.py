@@ -1,0 +1,200 @@
+"""flask-smorest's Blueprint and Api, as this API wants them.
+
+A route says in its decorators who may call it, what goes in and what comes out; from that come the checks and the
+OpenAPI document, so the two cannot differ.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+import flask_smorest
+from flask import g
+from marshmallow import Schema
+from werkzeug.routing import BaseConverter
+
+from .errors import Forbidden, NotFound, Refusal
+from .fields import is_id
+from .http import expected, title_of
+from .parsing import StrictParser, refuse_undeclared
+from .schemas import ProblemSchema, example_of
+
+View = Callable[..., Any]
+NO_ID = "00000000-0000-0000-0000-000000000000"
+PROBLEM = "application/problem+json"
+NOT_MODIFIED = "The client has this answer already (`If-None-Match`)."
+# The usual code of each status, and what it means.
+PROBLEMS = {
+    400: ("malformed_json", "The request cannot be read."),
+    401: ("not_authenticated", "There is no valid access token."),
+    403: ("forbidden", "It may be seen, and not be changed in this way."),
+    404: ("not_found", "It does not exist, or may not be seen."),
+    409: ("conflict", "It clashes with what is there."),
+    412: ("precondition_failed", "It was changed since it was read (`If-Match`)."),
+    413: ("content_too_large", "The body is larger than 1 MiB."),
+    415: ("unsupported_media_type", "The body is not `application/json`."),
+    422: ("validation_failed", "The input breaks a rule; `errors` says which."),
+    500: ("internal_server_error", "A fault of the server."),
+    503: ("unavailable", "A part of the service does not answer; try again after `Retry-After` seconds."),
+}
+_STRING = {"schema": {"type": "string"}}
+
+
+class IdConverter(BaseConverter):
+    """An id in a path. What is no UUID version 7 in lower case names nothing: it becomes an id that does not exist.
+
+    So it takes the same way as the id of something that is not there, and looks the same in all things.
+    """
+
+    regex = "[^/]+"
+
+    def to_python(self, value: str) -> str:
+        return value if is_id(value) else NO_ID
+
+
+class Blueprint(flask_smorest.Blueprint):
+    """A feature's routes."""
+
+    ARGUMENTS_PARSER = StrictParser()
+
+    def __init__(self, name: str, import_name: str, **kwargs: Any) -> None:
+        super().__init__(name, import_name, **kwargs)
+        self._prepare_doc_cbks.append(_document)
+
+    def route(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        rule: str,
+        *,
+        method: str = "GET",
+        find: Callable[..., object] | None = None,
+        to: str = "read",
+        public: bool = False,
+        refused: bool = False,
+        forbids: bool = False,
+        conditional: bool = False,
+        conflicts: Sequence[str] = (),
+    ) -> Callable[[View], View]:
+        """Registers a view; without `public` it needs a login.
+
+        Args:
+            rule: the URL rule.
+            method: the HTTP method.
+            find: looks the resource of the first id in the path up, as `find(user_id, id, to=to)`, and raises NotFound
+                or Forbidden. It is asked before any other refusal is answered, so that whoever may not see a resource
+                learns nothing about it.
+            to: what the caller wants with the resource.
+            public: whether it is open to everyone.
+            refused: whether it answers 401 all the same, because it judges a secret in the body.
+            forbids: whether it answers 403 for a resource that the body names.
+            conditional: whether `If-Match` is heeded; the view gets it as `expected`.
+            conflicts: the codes of 409 that it can answer.
+        """
+
+        def decorator(view: View) -> View:
+            apidoc: dict[str, Any] = deepcopy(getattr(view, "_apidoc", {}))
+            taken = {parameter["in"] for parameter in apidoc.get("arguments", {}).get("parameters", ())}
+
+            @wraps(view)
+            def run(**path: Any) -> Any:
+                try:
+                    refuse_undeclared(query="query" not in taken, body="json" not in taken)
+                    return view(**path, expected=expected()) if conditional else view(**path)
+                except Refusal as refusal:
+                    if find and not isinstance(refusal, NotFound | Forbidden):
+                        find(g.caller.user_id, next(iter(path.values())), to=to)
+                    raise
+
+            policy = {
+                "public": public,
+                "refused": refused,
+                "forbids": forbids,
+                "find": find is not None,
+                "takes": taken,
+                "conditional": conditional,
+                "conflicts": tuple(conflicts),
+                "name": view.__name__,
+            }
+            run.__dict__.update(is_public=public, policy=policy, _apidoc={**apidoc, "policy": policy})
+            self.add_url_rule(rule, view.__name__, run, methods=[method])
+            return run
+
+        return decorator
+
+    def arguments(self, schema: Schema, *, location: str = "json", **kwargs: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Takes a schema as an instance: from a class, an instance would be made at each request."""
+        if location == "json":
+            kwargs["example"] = example_of(schema)
+        return super().arguments(schema, location=location, **kwargs)  # pyright: ignore[reportUnknownMemberType]
+
+    def response(self, status_code: int, schema: Schema | None = None, **kwargs: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Documents the answer, with an example made from the schema's fields."""
+        if schema is not None:
+            one = example_of(schema)
+            kwargs["example"] = [one] if schema.many else one
+        kwargs.setdefault("description", HTTPStatus(status_code).phrase + ".")
+        return super().response(status_code, schema, **kwargs)  # pyright: ignore[reportUnknownMemberType]
+
+
+def _document(doc: dict[str, Any], info: Mapping[str, Any], *, method: str, **_: Any) -> dict[str, Any]:
+    """Adds to an operation what follows from its policy: security, headers and every problem it can answer."""
+    policy, responses = info["policy"], doc["responses"]
+    doc["operationId"] = policy["name"]
+    doc["security"] = [] if policy["public"] else [{"bearer": []}]
+    parameters: list[Any] = doc.setdefault("parameters", [])
+    problems = {500, 503} | (set() if policy["public"] and not policy["refused"] else {401})
+    problems |= {400, 422}  # An unknown parameter or a query string that is not UTF-8, on every route.
+    problems |= {404} if policy["find"] else set()
+    if "json" in policy["takes"]:
+        problems |= {413, 415}
+    if policy["forbids"] or (policy["find"] and method != "get"):
+        problems.add(403)
+    if policy["conflicts"]:
+        problems.add(409)
+    if policy["conditional"]:
+        problems.add(412)
+        parameters.append("IF_MATCH")
+    success = next(status for status in responses if int(status) < 300)
+    headers: dict[str, Any] = responses[success].setdefault("headers", {})
+    headers["X-Request-ID"] = {"description": "The id of the request, as it stands in the log.", **_STRING}
+    if method == "get" and not policy["public"]:
+        parameters.append("IF_NONE_MATCH")
+        headers["ETag"] = {"description": "A strong validator of this answer.", **_STRING}
+        responses[304] = {"description": NOT_MODIFIED}
+        if "query" in policy["takes"]:
+            headers["X-Pagination"] = "PAGINATION"
+            headers["Link"] = {"description": "`first`, `prev`, `next` and `last` page (RFC 8288).", **_STRING}
+    if int(success) == HTTPStatus.CREATED:
+        headers["Location"] = {"description": "The URL of the new resource.", **_STRING}
+        headers["ETag"] = {"description": "A strong validator of this answer.", **_STRING}
+    for status in list(responses):  # flask-smorest's own entries for validation
+        if int(status) >= 400:
+            del responses[status]
+    for status in sorted(problems):
+        responses[status] = _problem_with(policy["conflicts"]) if status == 409 else f"PROBLEM_{status}"
+    return doc
+
+
+def _problem_with(codes: Sequence[str]) -> dict[str, Any]:
+    named = ", ".join(f"`{code}`" for code in codes)
+    return problem_response(409, f"{PROBLEMS[409][1]} `code`: {named}.", codes[0])
+
+
+def problem_response(status: int, description: str = "", code: str = "") -> dict[str, Any]:
+    """How a problem is documented."""
+    usual, meaning = PROBLEMS[status]
+    example: dict[str, Any] = {
+        "type": "about:blank",
+        "title": title_of(status),
+        "status": status,
+        "code": code or usual,
+        "detail": meaning,
+        "request_id": "0197f3a2-5c1e-7a4b-8d2f-3b6c9e1f0a57",
+    }
+    if status == 422:
+        example["errors"] = [{"location": "body", "pointer": "/due_date", "message": "Not a date such as 2026-12-24."}]
+    return {
+        "description": description or meaning,
+        "content": {PROBLEM: {"schema": ProblemSchema, "example": example}},
+    }

@@ -1,0 +1,7 @@
+"""What a feature tells those above it, without knowing them. Listeners run in the transaction of the sender."""
+
+from blinker import Signal
+
+user_created = Signal("An account was made: user_id, display_name.")
+access_changed = Signal("Who may see projects has changed: project_ids.")
+tag_deleting = Signal("A tag is about to be deleted: tag_id.")

@@ -1,0 +1,324 @@
+"""The edge: what every answer has in common, and how refusals and faults become problems (RFC 9457)."""
+
+import hashlib
+import logging
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote_to_bytes, urlencode
+
+import redis
+import structlog
+from flask import Flask, Response, g, request
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.utils import host_is_trusted
+
+from config import Settings
+
+from . import errors
+from .json import to_bytes
+from .models import new_id
+
+PREFIX = "/api/v1"
+MOST_ERRORS = 50
+# The names that RFC 9110 gives, where Python still has older ones.
+_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+_STATUS: dict[type[errors.Refusal], int] = {
+    errors.Malformed: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Stale: 412,
+    errors.TooLarge: 413,
+    errors.UnsupportedMedia: 415,
+    errors.Invalid: 422,
+    errors.Unavailable: 503,
+}
+_DETAILS = {
+    400: "The request cannot be read.",
+    404: errors.NotFound.detail,
+    405: "This method is not allowed here; see the header Allow.",
+    413: errors.TooLarge.detail,
+    500: "Something went wrong on our side. It was logged under this request_id.",
+}
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_ETAG = re.compile(r'"([0-9]{1,18})-[0-9a-f]+"')
+_CSP = "default-src 'none'; frame-ancestors 'none'"
+_PROBES = ("/healthz", "/readyz")  # A load balancer asks them by address, not by name.
+
+log = logging.getLogger(__name__)
+access_log = structlog.get_logger("tasktracker.access")
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One resource as it is answered.
+
+    Args:
+        body: the fields, in the order of its schema.
+        version: the count of changes to it, for its ETag.
+    """
+
+    body: dict[str, Any]
+    version: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list: its rows, and how many there are on all pages."""
+
+    rows: Sequence[dict[str, Any]]
+    total: int
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+
+def answer(resource: Resource) -> Response:
+    """200 with the resource and its ETag; 304 where a reader has this answer already."""
+    body = to_bytes(resource.body)
+    return _validated(body, f'"{resource.version}-{_digest(body)}"')
+
+
+def answer_once(body: Mapping[str, Any]) -> Response:
+    """200 with what is not a resource and must not be kept, such as tokens."""
+    return Response(to_bytes(body), 200, mimetype="application/json", headers={"Cache-Control": "no-store"})
+
+
+def created(resource: Resource, path: str) -> Response:
+    """201 with the new resource, its ETag and `Location`."""
+    body = to_bytes(resource.body)
+    response = Response(body, 201, mimetype="application/json")
+    response.headers["ETag"] = f'"{resource.version}-{_digest(body)}"'
+    response.headers["Location"] = f"{PREFIX}{path}/{resource.body['id']}"
+    return response
+
+
+def answer_page(page: Page, query: Mapping[str, Any]) -> Response:
+    """200 with the rows of a page, `X-Pagination`, `Link` and an ETag of all that."""
+    body = to_bytes(page.rows)
+    numbers = page_numbers(page.total, query["page"], query["page_size"])
+    about, link = to_bytes(numbers).decode(), _links(numbers)
+    response = _validated(body, f'"{_digest(body + about.encode())}"')
+    response.headers["X-Pagination"] = about
+    response.headers["Link"] = link
+    return response
+
+
+def no_content() -> Response:
+    """204 without a body."""
+    response = Response(status=204)
+    response.headers.remove("Content-Type")
+    return response
+
+
+def page_numbers(total: int, page: int, size: int) -> dict[str, int]:
+    """The numbers of `X-Pagination`, in the form that flask-smorest gives them."""
+    last = -(-total // size)
+    if not last:
+        return {"total": 0, "total_pages": 0}
+    numbers = {"total": total, "total_pages": last, "first_page": 1, "last_page": last}
+    if page <= last:
+        numbers["page"] = page
+        if page > 1:
+            numbers["previous_page"] = page - 1
+        if page < last:
+            numbers["next_page"] = page + 1
+    return numbers
+
+
+def _links(numbers: Mapping[str, int]) -> str:
+    """`Link` (RFC 8288), with the other parameters of the request kept."""
+    parameters = [(name, value) for name, value in request.args.items(multi=True) if name != "page"]
+    relations = {"first": "first_page", "prev": "previous_page", "next": "next_page", "last": "last_page"}
+    pages = {relation: numbers[name] for relation, name in relations.items() if name in numbers} or {"first": 1, "last": 1}
+    path = request.path.rstrip("/")
+    return ", ".join(
+        f'<{path}?{urlencode([*parameters, ("page", page)])}>; rel="{relation}"' for relation, page in pages.items()
+    )
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:24]
+
+
+def _validated(body: bytes, etag: str) -> Response:
+    sent = request.headers.get("If-None-Match") if request.method in ("GET", "HEAD") else None
+    # A proxy that compresses makes the tag weak; it stands for the same content (RFC 9110, 13.1.2).
+    if sent is not None and (sent.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in sent.split(","))):
+        response = Response(status=304)
+        response.headers.remove("Content-Type")
+    else:
+        response = Response(body, 200, mimetype="application/json")
+    response.headers["ETag"] = etag
+    return response
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The versions that `If-Match` names; any, where there is no such header or it is `*`."""
+
+    versions: frozenset[int] | None
+
+    def check(self, version: int | None) -> None:
+        """Compares with the version of the locked row, or with none where the resource has no validator.
+
+        Raises:
+            Stale: the row has another version.
+        """
+        if self.versions is not None and version not in self.versions:
+            raise errors.Stale
+
+
+def expected() -> Expected:
+    """What `If-Match` asks for; a malformed or weak tag matches nothing (RFC 9110, 13.1.1)."""
+    sent = request.headers.get("If-Match")
+    if sent is None or sent.strip() == "*":
+        return Expected(None)
+    tags = (_ETAG.fullmatch(tag.strip()) for tag in sent.split(","))
+    return Expected(frozenset(int(tag[1]) for tag in tags if tag))
+
+
+# --- problems ---------------------------------------------------------------------------------------------------------
+
+
+def problem(
+    status: int, code: str, detail: str, faults: Sequence[errors.Fault] = (), headers: Mapping[str, str] | None = None
+) -> Response:
+    """An answer of 400 or more."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": title_of(status),
+        "status": status,
+        "code": code,
+        "detail": printable(detail),
+        "request_id": request_id(),
+    }
+    if faults:
+        body["errors"] = [
+            {"location": fault.location, "pointer": printable(fault.pointer), "message": printable(fault.message)}
+            for fault in faults[:MOST_ERRORS]
+        ]
+    response = Response(to_bytes(body), status, mimetype="application/problem+json")
+    response.headers.update(headers or {})
+    return response
+
+
+def title_of(status: int) -> str:
+    """The name of a status code."""
+    return _TITLES.get(status) or HTTPStatus(status).phrase
+
+
+def printable(text: str) -> str:
+    """Text that may hold what a client sent, without lone surrogates, and short."""
+    return text[:500].encode(errors="backslashreplace").decode()
+
+
+def refuse(refusal: errors.Refusal) -> Response:
+    """The answer to a refusal of the domain."""
+    status = next(_STATUS[kind] for kind in type(refusal).__mro__ if kind in _STATUS)
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = str(refusal.retry_after)
+    return problem(status, refusal.code, refusal.detail, refusal.faults, headers)
+
+
+def refuse_http(error: HTTPException) -> Response:
+    """The answer to an error of Flask or Werkzeug; the headers that it brings, such as `Allow`, are kept."""
+    original = error.get_response(request.environ)
+    status = original.status_code
+    if status < 400:
+        return original  # pyright: ignore[reportReturnType] - a redirect of the router.
+    headers = {name: value for name, value in original.headers.items() if name in ("Allow", "Retry-After")}
+    title = title_of(status)
+    code = "not_found" if status == 404 else re.sub("[^a-z]+", "_", title.lower())
+    return problem(status, code, _DETAILS.get(status, f"{title}."), headers=headers)
+
+
+def refuse_fault(error: Exception) -> Response:
+    """The answer when a part of the service fails: 503 where trying again may help, else 500."""
+    away = isinstance(error, OperationalError | InterfaceError | PoolTimeoutError | redis.RedisError)
+    if away or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        log.error("A part of the service does not answer", exc_info=error)
+        return refuse(errors.Unavailable())
+    log.error("Unexpected fault", exc_info=error)
+    return problem(500, "internal_server_error", _DETAILS[500])
+
+
+# --- hooks ------------------------------------------------------------------------------------------------------------
+
+
+def request_id() -> str:
+    """The id of this request: the client's if it is well-formed, else one made here."""
+    if "request_id" not in g:
+        sent = request.headers.get("X-Request-ID", "")
+        g.request_id = sent if _REQUEST_ID.fullmatch(sent) else new_id()
+    return g.request_id
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Adds to the application what every request and every answer goes through."""
+    app.register_error_handler(errors.Refusal, refuse)
+    app.register_error_handler(HTTPException, refuse_http)
+    app.register_error_handler(Exception, refuse_fault)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=0)
+    common = {
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+    if settings.public_url.startswith("https://"):
+        common["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+
+    @app.before_request
+    def begin() -> None:
+        g.started = time.perf_counter()
+        if (
+            settings.trusted_hosts
+            and request.path not in _PROBES
+            and not host_is_trusted(request.environ.get("HTTP_HOST"), settings.trusted_hosts)
+        ):
+            raise errors.Malformed("This service does not answer for that host.", "host_not_trusted")
+        query = request.environ.get("QUERY_STRING", "")
+        if "%" in query or not query.isascii():
+            _check_utf8(query)
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        headers = response.headers
+        headers["X-Request-ID"] = request_id()
+        for name, value in common.items():
+            headers[name] = value
+        headers.setdefault("Content-Security-Policy", _CSP)
+        if "Cache-Control" not in headers:
+            headers["Cache-Control"] = "private, no-cache" if "caller" in g else "no-store"
+        if request.path not in _PROBES:
+            access_log.info(
+                "request",
+                request_id=g.request_id,
+                method=request.method,
+                route=str(request.url_rule) if request.url_rule else None,
+                status=response.status_code,
+                user_id=g.caller.user_id if "caller" in g else None,
+                ms=round((time.perf_counter() - g.started) * 1000, 2) if "started" in g else None,
+            )
+        return response
+
+    _ = begin, end
+
+
+def _check_utf8(query: str) -> None:
+    try:
+        # WSGI hands bytes over as latin-1 text (PEP 3333).
+        unquote_to_bytes(query.encode("latin-1")).decode()
+    except UnicodeError as error:
+        raise errors.Malformed("The query string is not UTF-8.", "malformed_query") from error

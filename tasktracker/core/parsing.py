@@ -1,0 +1,111 @@
+"""How bodies and query strings are read: strictly, so that nothing a client wrote is silently ignored."""
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from flask import Request, request
+from marshmallow import RAISE, Schema, ValidationError, fields
+from webargs.flaskparser import FlaskParser
+from webargs.multidictproxy import MultiDictProxy
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from . import json
+from .errors import Fault, Invalid, TooLarge, UnsupportedMedia
+
+LARGEST_BODY = 2**20
+_LOCATIONS = {"json": "body", "query": "query"}
+
+
+class StrictParser(FlaskParser):
+    """Reads a request for flask-smorest."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {"json": RAISE, "query": RAISE}
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        """The body: one JSON object."""
+        body = read_body(req)
+        if body is None:
+            raise Invalid.field("", "A JSON object is needed.")
+        return body
+
+    def load_querystring(self, req: Request, schema: Schema) -> Any:
+        """The query string, in which only lists may be given several times."""
+        refuse_repeated(req.args, schema)
+        return MultiDictProxy(req.args, schema)
+
+    def handle_error(
+        self, error: ValidationError, req: Request, schema: Schema, *, error_status_code: int | None, error_headers: Any
+    ) -> NoReturn:
+        """Turns marshmallow's messages into faults with pointers."""
+        raise Invalid(faults=faults_of(error.normalized_messages())) from error
+
+
+def read_body(req: Request) -> dict[str, Any] | None:
+    """The JSON object in the body; none if there is no body.
+
+    Raises:
+        TooLarge: more than 1 MiB.
+        UnsupportedMedia: not `application/json`, or compressed, or in another encoding than UTF-8.
+        Malformed: not JSON as `core/json` reads it.
+        Invalid: JSON that is not an object.
+    """
+    try:
+        data = req.get_data()
+    except RequestEntityTooLarge as error:
+        raise TooLarge from error
+    if not data:
+        return None
+    charset = req.mimetype_params.get("charset", "utf-8").lower()
+    if (
+        req.mimetype != "application/json"
+        or charset != "utf-8"
+        or req.headers.get("Content-Encoding", "identity") != "identity"
+    ):
+        raise UnsupportedMedia
+    body = json.read(data)
+    if not isinstance(body, dict):
+        raise Invalid.field("", "Not a JSON object.")
+    return body  # pyright: ignore[reportUnknownVariableType]
+
+
+def refuse_repeated(arguments: MultiDict[str, str], schema: Schema) -> None:
+    """Refuses a parameter that is given twice and is not a list (OWASP ASVS 15.3.7)."""
+    repeated = [
+        name for name, values in arguments.lists() if len(values) > 1 and not isinstance(schema.fields.get(name), fields.List)
+    ]
+    if repeated:
+        raise Invalid(faults=[Fault("query", pointer(name), "Given more than once.") for name in repeated])
+
+
+def refuse_undeclared(*, query: bool, body: bool) -> None:
+    """Refuses parameters and fields on a route that takes none."""
+    faults: list[Fault] = []
+    if query and request.args:
+        faults += [Fault("query", pointer(name), "Unknown parameter.") for name in request.args]
+    if body and (request.content_length or "Transfer-Encoding" in request.headers):
+        faults += [Fault("body", pointer(name), "Unknown field.") for name in read_body(request) or {}]
+    if faults:
+        raise Invalid(faults=faults)
+
+
+def faults_of(messages: Mapping[str, Any]) -> list[Fault]:
+    """Marshmallow's nested messages as a flat list."""
+    found: list[Fault] = []
+
+    def walk(location: str, path: str, value: Any) -> None:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():  # pyright: ignore[reportUnknownVariableType]
+                walk(location, path if key == "_schema" else path + pointer(str(key)), inner)  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            for message in value if isinstance(value, list) else [value]:  # pyright: ignore[reportUnknownVariableType]
+                found.append(Fault(location, path, str(message)))  # pyright: ignore[reportUnknownArgumentType]
+
+    for location, inner in messages.items():
+        walk(_LOCATIONS.get(location, location), "", inner)
+    return found
+
+
+def pointer(name: str) -> str:
+    """One step of a JSON pointer (RFC 6901)."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")

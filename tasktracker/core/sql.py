@@ -1,0 +1,193 @@
+"""SQL that PostgreSQL and SQLite spell differently, under one name each."""
+
+from typing import Any, cast
+
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    Column,
+    ColumnElement,
+    Integer,
+    ScalarSelect,
+    Select,
+    SmallInteger,
+    case,
+    func,
+    literal_column,
+    select,
+    type_coerce,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement, GenericFunction
+
+from .types import Choice, JsonText
+
+
+class _JsonObject(GenericFunction[Any]):
+    name = "json_object_of"
+    inherit_cache = True
+    type = JsonText()
+
+
+@compiles(_JsonObject, "postgresql")
+def _(element: _JsonObject, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"CAST(json_build_object({compiler.process(element.clauses, **kw)}) AS TEXT)"
+
+
+@compiles(_JsonObject)
+def _(element: _JsonObject, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json_object({compiler.process(element.clauses, **kw)})"
+
+
+class _JsonList(GenericFunction[Any]):
+    name = "json_list_of"
+    inherit_cache = True
+    type = JsonText()
+
+
+@compiles(_JsonList, "postgresql")
+def _(element: _JsonList, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"coalesce(CAST(json_agg(CAST({compiler.process(element.clauses, **kw)} AS JSON)) AS TEXT), '[]')"
+
+
+@compiles(_JsonList)
+def _(element: _JsonList, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json_group_array(json({compiler.process(element.clauses, **kw)}))"
+
+
+class _Nested(GenericFunction[Any]):
+    name = "json_nested"
+    inherit_cache = True
+
+
+@compiles(_Nested, "postgresql")
+def _(element: _Nested, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **kw)} AS JSON)"
+
+
+@compiles(_Nested)
+def _(element: _Nested, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json({compiler.process(element.clauses, **kw)})"
+
+
+def name_of(column: ColumnElement[str]) -> ColumnElement[str]:
+    """The name of a `Choice`, for JSON that the database builds."""
+    if not isinstance(column.type, Choice):
+        raise TypeError(f"{column} is no Choice")
+    number: ColumnElement[Any] = type_coerce(column, SmallInteger())
+    names = {member.value: literal_column(f"'{member.name}'") for member in column.type.enumeration}
+    return case(*((number == literal_column(str(value)), name) for value, name in names.items()))
+
+
+def json_object(**members: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A JSON object, built by the database; a member that is JSON already is put in as such."""
+    arguments: list[ColumnElement[Any]] = []
+    for name, value in members.items():
+        if isinstance(value.type, JsonText):
+            value = func.json_nested(value)
+        elif isinstance(value.type, Choice):
+            value = name_of(value)
+        arguments += [literal_column(f"'{name}'"), value]
+    return func.json_object_of(*arguments)
+
+
+def json_list(objects: Select[Any]) -> ColumnElement[Any]:
+    """A JSON list of the objects in the only column of a select, in its order; `[]` where there is none."""
+    rows = objects.subquery()
+    return type_coerce(select(func.json_list_of(rows.c[0])).scalar_subquery(), JsonText())
+
+
+class _Condition(FunctionElement[bool]):
+    """A function of SQL that is a condition by itself: SQLite could use no index if it were compared with 1."""
+
+    type = Boolean()
+    inherit_cache = True
+    _is_implicitly_boolean = True
+
+
+class among(_Condition):  # noqa: N801 - used like a function of SQL.
+    """Whether a column equals one of the values of a parameter of type `Many`, or of the rows of a select.
+
+    `= ANY (ARRAY (...))` and not `IN`: PostgreSQL runs the select once and uses an index for what it gives, also in a
+    generic plan, where `IN` tipped over into scans once the statistics had moved.
+    """
+
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any], values: BindParameter[Any] | Select[Any]) -> None:
+        super().__init__(column, values.scalar_subquery() if isinstance(values, Select) else values)
+
+
+@compiles(among, "postgresql")
+def _(element: among, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = element.clauses
+    left, right = compiler.process(column, **kw), compiler.process(values, **kw)
+    if isinstance(values, ScalarSelect):
+        return f"{left} = ANY (ARRAY{right})"
+    item = compiler.dialect.type_compiler_instance.process(column.type.dialect_impl(compiler.dialect))
+    return f"{left} = ANY (CAST({right} AS {item}[]))"
+
+
+@compiles(among)
+def _(element: among, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = element.clauses
+    left, right = compiler.process(column, **kw), compiler.process(values, **kw)
+    return f"{left} IN {right if isinstance(values, ScalarSelect) else f'(SELECT value FROM json_each({right}))'}"
+
+
+class begins_words(_Condition):  # noqa: N801 - used like a function of SQL.
+    """Whether every pattern of a `Many` (` word%`) is found in a short text that is stored as ` word word`."""
+
+    inherit_cache = True
+
+
+@compiles(begins_words, "postgresql")
+def _(element: begins_words, compiler: SQLCompiler, **kw: Any) -> str:
+    column, patterns = element.clauses
+    return f"{compiler.process(column, **kw)} LIKE ALL (CAST({compiler.process(patterns, **kw)} AS TEXT[]))"
+
+
+@compiles(begins_words)
+def _(element: begins_words, compiler: SQLCompiler, **kw: Any) -> str:
+    column, patterns = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"NOT EXISTS (SELECT 1 FROM json_each({patterns}) WHERE {column} NOT LIKE value)"
+
+
+class matches(_Condition):  # noqa: N801 - used like a function of SQL.
+    """Whether the words of a row match a `PrefixSearch`: arguments are the column of words, the row's id and the search.
+
+    PostgreSQL looks into the column's GIN index, SQLite into the FTS5 table `<table>_search`.
+    """
+
+    inherit_cache = True
+
+
+@compiles(matches, "postgresql")
+def _(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
+    words, _, search = element.clauses
+    return f"{compiler.process(words, **kw)} @@ CAST({compiler.process(search, **kw)} AS tsquery)"
+
+
+@compiles(matches)
+def _(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
+    _, key, search = element.clauses
+    index = f"{cast(Column[str], key).table.name}_search"
+    return f"{compiler.process(key, **kw)} IN (SELECT id FROM {index} WHERE {index} MATCH {compiler.process(search, **kw)})"
+
+
+class greatest(FunctionElement[int]):  # noqa: N801 - used like a function of SQL.
+    """The greatest of several numbers, none of them null."""
+
+    type = Integer()
+    inherit_cache = True
+
+
+@compiles(greatest, "postgresql")
+def _(element: greatest, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"greatest({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(greatest)
+def _(element: greatest, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"max({compiler.process(element.clauses, **kw)})"

@@ -1,0 +1,44 @@
+"""How text is made comparable: trimmed, normalised, folded and cut into words."""
+
+import re
+import unicodedata
+
+# NUL, the other control characters but tab, line feed and carriage return, and lone surrogates.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_LINE_CONTROLS = re.compile("[\t\n\r]")
+_WORD = re.compile(r"[^\W_]+")
+LONGEST_WORD = 255  # Characters; what is longer is known by its beginning (PostgreSQL refuses lexemes over 2 kB).
+
+
+class UnprintableError(ValueError):
+    """The text holds a character that must not be in it."""
+
+
+def clean(text: str, *, multiline: bool = False) -> str:
+    """Trims the ends and normalises to NFC; with `multiline` CRLF becomes LF.
+
+    Raises:
+        UnprintableError: for NUL, control characters and lone surrogates; tab and newline are fine where the text
+            has several lines.
+    """
+    if _UNPRINTABLE.search(text):
+        raise UnprintableError
+    text = text.strip()
+    if multiline:
+        text = text.replace("\r\n", "\n")
+    if ("\r" in text) if multiline else _LINE_CONTROLS.search(text):
+        raise UnprintableError
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def fold(text: str) -> str:
+    """The text as it is compared: NFKC and without the difference of letter case."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def words(*texts: str) -> list[str]:
+    """The different words of the texts, folded, in order: runs of letters and digits, 255 characters at most each."""
+    found = (word[:LONGEST_WORD] for text in texts for word in _WORD.findall(fold(text)))
+    return sorted(set(found))

@@ -1,0 +1,168 @@
+"""Column types that give the same Python values on PostgreSQL and SQLite."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Any
+
+import orjson
+from sqlalchemy import CHAR, ColumnElement, Dialect, SmallInteger, String, Text, TypeDecorator, func
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import GenericFunction
+from sqlalchemy.types import TypeEngine
+
+from .text import words
+
+
+def is_postgresql(dialect: Dialect) -> bool:
+    """Whether statements are for PostgreSQL and not for SQLite."""
+    return dialect.name == "postgresql"
+
+
+class Id(TypeDecorator[str]):
+    """A UUID as its lower-case text of 36 characters: `uuid` in PostgreSQL, text in SQLite."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if is_postgresql(dialect):
+            return dialect.type_descriptor(postgresql.UUID(as_uuid=False))
+        return dialect.type_descriptor(CHAR(36))
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC, to the microsecond. SQLite has no time zones: there it is text of a fixed width, which sorts."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if is_postgresql(dialect):
+            return dialect.type_descriptor(postgresql.TIMESTAMP(timezone=True))
+        return dialect.type_descriptor(CHAR(27))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        moment = value.astimezone(UTC)
+        if is_postgresql(dialect):
+            return moment
+        return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+class Choice(TypeDecorator[str]):
+    """One of a few names, stored as a small number so that it sorts in the order of the enumeration."""
+
+    impl = SmallInteger
+    cache_ok = True
+
+    def __init__(self, enumeration: type[IntEnum]) -> None:
+        super().__init__()
+        self.enumeration = enumeration
+        self._names = {member.value: member.name for member in enumeration}
+
+    def process_bind_param(self, value: str | int | None, dialect: Dialect) -> int | None:
+        return self.enumeration[value].value if isinstance(value, str) else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else self._names[value]
+
+
+class Many(TypeDecorator[Sequence[Any]]):
+    """Several values as one parameter: an array in PostgreSQL, a JSON list in SQLite.
+
+    One parameter keeps one statement for any number of values, so that it is compiled and planned once.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, item: TypeEngine[Any]) -> None:
+        super().__init__()
+        self.item = item
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if is_postgresql(dialect):
+            return dialect.type_descriptor(postgresql.ARRAY(self.item))
+        return dialect.type_descriptor(Text())
+
+    def process_bind_param(self, value: Iterable[Any] | None, dialect: Dialect) -> Any:
+        if value is None or is_postgresql(dialect):
+            return value if value is None else list(value)
+        process: Callable[[Any], Any] | None = self.item.dialect_impl(dialect).bind_processor(dialect)
+        return json.dumps([process(item) if process else item for item in value])
+
+
+class JsonText(TypeDecorator[Any]):
+    """JSON that the database built, put into the answer as it is, without being read and written again."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> orjson.Fragment | None:
+        return None if value is None else orjson.Fragment(value)
+
+
+class _WordVector(GenericFunction[Any]):
+    """Words separated by single spaces, as what a search index takes in."""
+
+    name = "word_vector"
+    inherit_cache = True
+
+
+@compiles(_WordVector, "postgresql")
+def _(element: _WordVector, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"array_to_tsvector(string_to_array({compiler.process(element.clauses, **kw)}, ' '))"
+
+
+@compiles(_WordVector)
+def _(element: _WordVector, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(element.clauses, **kw)
+
+
+class Words(TypeDecorator[str]):
+    """The words of a text, prepared for search by their beginnings: `tsvector` in PostgreSQL, text in SQLite.
+
+    The texts are cut into words here and not in the database, so that both databases find the same.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(postgresql.TSVECTOR() if is_postgresql(dialect) else Text())
+
+    def bind_expression(self, bindparam: ColumnElement[Any]) -> ColumnElement[Any]:
+        return func.word_vector(bindparam, type_=Text())
+
+
+class PrefixSearch(TypeDecorator[list[str]]):
+    """Words, each of which begins a word of what is sought: the query for a column of `Words`."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        # Words hold letters and digits alone, so nothing in them can end the quotation.
+        if is_postgresql(dialect):
+            return " & ".join(f"'{word}':*" for word in value)
+        return "words : (" + " AND ".join(f'"{word}"*' for word in value) + ")"
+
+
+def joined_words(*texts: str) -> str:
+    """What is stored in a column that is searched by words."""
+    return " ".join(words(*texts))
+
+
+def sortable(length: int) -> String:
+    """Text that is sorted by code point on both databases, whatever the locale of the server."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")

@@ -1,0 +1,159 @@
+"""Who may do what in a project.
+
+The role of a user is the highest of all that apply: owner, direct member, member of a team. It is looked up in the
+database at each request and never kept.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Select,
+    SmallInteger,
+    bindparam,
+    case,
+    func,
+    select,
+    type_coerce,
+    union,
+)
+from sqlalchemy.orm import aliased
+
+from ..accounts.models import TeamMember
+from ..core.database import session
+from ..core.errors import Conflict, Forbidden, NotFound
+from ..core.reading import AnyColumn, Statement
+from ..core.sql import greatest
+from ..core.types import Id
+from .models import Project, ProjectMember, ProjectTeam, Role
+
+# The least role for each thing that can be done with a project or with what is in it.
+NEEDED: dict[str, Role] = {
+    "read": Role.viewer,
+    "leave": Role.viewer,
+    "create_task": Role.member,
+    "update_task": Role.member,
+    "delete_own_task": Role.member,
+    "delete_any_task": Role.admin,
+    "create_tag": Role.member,
+    "update_tag": Role.admin,
+    "delete_tag": Role.admin,
+    "update": Role.admin,
+    "manage_members": Role.admin,
+    "archive": Role.owner,
+    "hand_over": Role.owner,
+    "delete": Role.owner,
+}
+NO_ROLE = -1
+ME: BindParameter[str] = bindparam("me", type_=Id())
+
+
+def role_in(project: AnyColumn, owner: AnyColumn, user: ColumnElement[Any] = ME) -> ColumnElement[int]:
+    """The role of a user in a project as a number; -1 for none.
+
+    Args:
+        project: the project's id.
+        owner: the id of its owner.
+        user: the id of the user.
+    """
+    # Under names of their own, these tables are never taken for those of the statement around.
+    own, team, belongs = aliased(ProjectMember), aliased(ProjectTeam), aliased(TeamMember)
+    direct = select(_number(own.role)).where(own.project_id == project, own.user_id == user)
+    by_team = (
+        select(func.max(_number(team.role)))
+        .join(belongs, belongs.team_id == team.team_id)
+        .where(team.project_id == project, belongs.user_id == user)
+    )
+    roles = [
+        case((owner == user, Role.owner.value), else_=NO_ROLE),
+        *(func.coalesce(role.scalar_subquery(), NO_ROLE) for role in (direct, by_team)),
+    ]
+    return type_coerce(greatest(*roles), Integer())
+
+
+def role_in_id(project: ColumnElement[Any], user: ColumnElement[Any] = ME) -> ColumnElement[int]:
+    """The role of a user in the project of an id that need not exist; null if it does not."""
+    found = aliased(Project)
+    return select(role_in(found.id, found.owner_id, user)).where(found.id == project).scalar_subquery()
+
+
+def projects_of(user: ColumnElement[Any] = ME) -> Select[Any]:
+    """The ids of all projects in which a user has a role."""
+    owned = select(Project.id.label("id")).where(Project.owner_id == user)
+    direct = select(ProjectMember.project_id).where(ProjectMember.user_id == user)
+    by_team = (
+        select(ProjectTeam.project_id)
+        .join(TeamMember, TeamMember.team_id == ProjectTeam.team_id)
+        .where(TeamMember.user_id == user)
+    )
+    return select(union(owned, direct, by_team).subquery("visible").c.id)
+
+
+def _number(role: AnyColumn) -> ColumnElement[int]:
+    return type_coerce(role, SmallInteger())
+
+
+_ROLE = Statement(select(role_in_id(bindparam("project", type_=Id())).label("role")))
+
+
+def role_of(user_id: str, project_id: str) -> Role | None:
+    """The role of a user in a project, if they have one."""
+    row = _ROLE.first(me=user_id, project=project_id)
+    return None if row is None or row.role is None or row.role == NO_ROLE else Role(row.role)
+
+
+def check(role: Role | None, to: str) -> Role:
+    """Compares a role with what is needed.
+
+    Raises:
+        NotFound: no role, so the project may not even be seen.
+        Forbidden: the role is too low.
+    """
+    if role is None:
+        raise NotFound
+    if role < NEEDED[to]:
+        raise Forbidden
+    return role
+
+
+def find(user_id: str, project_id: str, *, to: str = "read") -> Role:
+    """The role of a user in a project, if it is enough.
+
+    Raises:
+        NotFound: the project does not exist, or the user may not see it.
+        Forbidden: the role is too low.
+    """
+    return check(role_of(user_id, project_id), to)
+
+
+_LOCKED = (
+    select(Project, role_in(Project.id, Project.owner_id).label("role"))
+    .where(Project.id == bindparam("project", type_=Id()))
+    .with_for_update(of=Project, key_share=True)
+    .execution_options(populate_existing=True)
+)
+
+
+def lock(user_id: str, project_id: str, *, to: str) -> tuple[Project, Role]:
+    """The project, locked against other changes, and the role of the user in it.
+
+    Raises:
+        NotFound: the project does not exist, or the user may not see it.
+        Forbidden: the role is too low.
+    """
+    row = session().execute(_LOCKED, {"me": user_id, "project": project_id}).one_or_none()
+    project, number = row if row is not None else (None, NO_ROLE)
+    role = check(None if project is None or number == NO_ROLE else Role(number), to)
+    return project, role
+
+
+def check_open(archived_at: object) -> None:
+    """Refuses writes in an archived project.
+
+    Raises:
+        Conflict: `project_archived`.
+    """
+    if archived_at is not None:
+        raise Conflict("The project is archived and read-only; un-archive it first.", "project_archived")

@@ -1,0 +1,1 @@
+"""Tags, which belong to a project and are put on its tasks."""

@@ -1,0 +1,48 @@
+"""How tags are read."""
+
+from sqlalchemy import bindparam, func, select
+
+from ..core.reading import AnyColumn, Filter, Listing, One, Shape
+from ..core.sql import begins_words
+from ..core.types import Id
+from ..projects.access import NO_ROLE, projects_of, role_in_id
+from .models import Tag, TaskTag
+from .schemas import TagSchema
+
+PROJECT_ID = bindparam("project", type_=Id())
+
+_columns: dict[str, AnyColumn] = {
+    "id": Tag.id,
+    "project_id": Tag.project_id,
+    "name": Tag.name,
+    "color": Tag.color,
+    "task_count": select(func.count()).where(TaskTag.tag_id == Tag.id).scalar_subquery(),
+    "created_at": Tag.created_at,
+    "updated_at": Tag.updated_at,
+}
+_shape = Shape(TagSchema, _columns, Tag.version)
+_filters: dict[str, Filter] = {
+    "search": lambda value: begins_words(Tag.words, value.patterns()),
+    "project_id": lambda value: value.equals(Tag.project_id),
+}
+
+TAG = One(_shape, Tag.__table__, (Tag.id == bindparam("tag", type_=Id())) & (role_in_id(Tag.project_id) > NO_ROLE))
+TAGS = Listing(
+    _shape,
+    Tag.__table__,
+    key=Tag.id,
+    visible=Tag.project_id.in_(projects_of()),
+    sorts={"name": Tag.name},
+    default_sort=(("name", False),),
+    filters=_filters,
+)
+TAGS_OF_PROJECT = Listing(
+    _shape,
+    Tag.__table__,
+    key=Tag.id,
+    visible=Tag.project_id == PROJECT_ID,
+    sorts={"name": Tag.name},
+    default_sort=(("name", False),),
+    filters=_filters,
+    parent=role_in_id(PROJECT_ID) > NO_ROLE,
+)

@@ -1,0 +1,269 @@
+"""What happens with tasks: made, changed, moved, deleted.
+
+A change locks the task, judges with what it then reads, writes and reads the answer: three statements and a commit for
+most. Making a task counts its project's number up, which judges and locks at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Row, Update, bindparam, delete, func, insert, select, update
+from sqlalchemy.orm import aliased
+
+from ..core import events
+from ..core.database import session, transactional
+from ..core.errors import Invalid, NotFound
+from ..core.http import Expected, Resource
+from ..core.models import new_id, now
+from ..core.reading import Statement
+from ..core.sql import among
+from ..core.types import Id, Many, joined_words
+from ..projects import access as projects
+from ..projects.access import NEEDED, NO_ROLE, role_in, role_in_id
+from ..projects.models import Project
+from ..tags.models import Tag, TaskTag
+from . import access, queries
+from .models import COMPLETED, Task
+
+_tasks, _projects, _task_tags = Task.__table__, Project.__table__, TaskTag.__table__
+_PROJECT_ID = bindparam("project", type_=Id())
+_TASK_ID = bindparam("task", type_=Id())
+_TAG_IDS = bindparam("tags", type_=Many(Id()))
+_tags_found = (
+    select(func.count()).select_from(Tag).where(Tag.project_id == _PROJECT_ID, among(Tag.id, _TAG_IDS)).scalar_subquery()
+)
+_INBOX = Statement(select(Project.id).where(Project.owner_id == bindparam("me", type_=Id()), Project.is_inbox))
+_TAGS_FOUND = Statement(select(_tags_found.label("count")))
+_UPDATE = update(_tasks).where(_tasks.c.id == _TASK_ID).values(version=_tasks.c.version + 1)
+
+# --- making -----------------------------------------------------------------------------------------------------------
+
+
+def inbox_of(me: str) -> str:
+    """The id of a user's inbox.
+
+    Raises:
+        NotFound: the user was deleted meanwhile.
+    """
+    row = _INBOX.first(me=me)
+    if row is None:
+        raise NotFound
+    return row.id
+
+
+@transactional
+def create_task(me: str, project_id: str, fields: Mapping[str, Any]) -> Resource:
+    """A new task in a project.
+
+    Raises:
+        NotFound, Forbidden: see `projects.access`.
+        Invalid: the assignee cannot see the project, a tag is not of it, or the dates are in the wrong order.
+        Conflict: `project_archived`.
+    """
+    values = dict(fields)
+    tag_ids = list(dict.fromkeys(values.pop("tag_ids", ())))
+    _check_dates(values.get("start_date"), values.get("due_date"), values)
+    number = _take_number(me, project_id, values.get("assigned_to_id"), tag_ids)
+    moment, task_id = now(), new_id()
+    task = {
+        "description": "",
+        "status": "todo",
+        "priority": "none",
+        **values,
+        "id": task_id,
+        "project_id": project_id,
+        "number": number,
+        "created_by_id": me,
+        "created_at": moment,
+        "updated_at": moment,
+        "version": 1,
+    }
+    task["completed_at"] = moment if task["status"] in COMPLETED else None
+    task["words"] = joined_words(task["title"], task["description"])
+    connection = session().connection()
+    connection.execute(insert(_tasks), task)
+    if tag_ids:
+        connection.execute(insert(_task_tags), [{"task_id": task_id, "tag_id": tag_id} for tag_id in tag_ids])
+    return queries.TASK.get(me=me, task=task_id)
+
+
+@cache
+def _counting_up(*, assignee: bool, tags: bool) -> Update:
+    """Gives the next number of a project, if the caller may have it for such a task."""
+    columns = _projects.c
+    allowed = [
+        columns.id == _PROJECT_ID,
+        columns.archived_at.is_(None),
+        role_in(columns.id, columns.owner_id) >= NEEDED["create_task"].value,
+    ]
+    if assignee:
+        allowed.append(role_in(columns.id, columns.owner_id, bindparam("assignee", type_=Id())) > NO_ROLE)
+    if tags:
+        allowed.append(_tags_found == bindparam("tag_count"))
+    counted = update(_projects).where(*allowed).values(last_number=columns.last_number + 1)
+    return counted.returning(columns.last_number)
+
+
+def _take_number(me: str, project_id: str, assignee: str | None, tag_ids: Sequence[str]) -> int:
+    statement = _counting_up(assignee=assignee is not None, tags=bool(tag_ids))
+    values = {"me": me, "project": project_id, "assignee": assignee, "tags": tag_ids, "tag_count": len(tag_ids)}
+    number = session().connection().execute(statement, values).scalar_one_or_none()
+    if number is None:
+        # Nothing was counted, so something is not allowed: locked, it can be told what.
+        project, _ = projects.lock(me, project_id, to="create_task")
+        projects.check_open(project.archived_at)
+        _check_assignee(project_id, assignee)
+        _check_tags(project_id, tag_ids)
+        return _take_number(me, project_id, assignee, tag_ids)
+    return number
+
+
+# --- changing ---------------------------------------------------------------------------------------------------------
+
+
+@transactional
+def update_task(me: str, task_id: str, changes: Mapping[str, Any], expected: Expected) -> Resource:
+    """Changes a task; with `project_id` it moves.
+
+    Raises:
+        NotFound, Forbidden: see `access`.
+        Stale: it has another version than expected.
+        Invalid: the target cannot be seen, the assignee cannot see it, a tag is not of it, or the dates are in the
+            wrong order.
+        Conflict: `project_archived`, of the project or of the target.
+    """
+    task = access.lock(me, task_id, to="update_task")
+    expected.check(task.version)
+    projects.check_open(task.archived_at)
+    values = dict(changes)
+    tag_ids = values.pop("tag_ids", None)
+    target = values.get("project_id", task.project_id)
+    moves = target != task.project_id
+    if "assigned_to_id" in values or moves:
+        _hold(task.project_id)
+    if moves:
+        values["number"] = _number_in(me, target)
+    if values.get("assigned_to_id") and (moves or values["assigned_to_id"] != task.assigned_to_id):
+        _check_assignee(target, values["assigned_to_id"])
+    if tag_ids is not None:
+        _check_tags(target, tag_ids)
+    if moves:
+        tag_ids = _tags_of_same_name(task_id, target) if tag_ids is None else tag_ids
+        if "assigned_to_id" not in values and not _sees(target, task.assigned_to_id):
+            values["assigned_to_id"] = None
+    _check_dates(values.get("start_date", task.start_date), values.get("due_date", task.due_date), values)
+    values = {name: value for name, value in values.items() if name == "number" or getattr(task, name) != value}
+    links_changed = tag_ids is not None and _set_tags(task_id, tag_ids)
+    if values or links_changed:
+        values |= _following(task, values)
+        session().connection().execute(_UPDATE, {**values, "updated_at": now(), "task": task_id})
+    return queries.TASK.get(me=me, task=task_id)
+
+
+def _following(task: Row[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """What changes because something else does."""
+    following: dict[str, Any] = {}
+    completes = values.get("status", task.status) in COMPLETED
+    if completes != (task.status in COMPLETED):
+        following["completed_at"] = now() if completes else None
+    if "title" in values or "description" in values:
+        text = (values.get("title", task.title), values.get("description", task.description))
+        following["words"] = joined_words(*text)
+    return following
+
+
+def _hold(project_id: str) -> None:
+    """Keeps the members of a project from changing until the end of the transaction."""
+    session().execute(select(Project.id).where(Project.id == project_id).with_for_update(read=True))
+
+
+def _number_in(me: str, target: str) -> int:
+    """The next number in the project that a task moves to."""
+    try:
+        return _take_number(me, target, None, ())
+    except NotFound as error:
+        raise Invalid.field("/project_id", "Not a project that you can see.") from error
+
+
+@transactional
+def delete_task(me: str, task_id: str, expected: Expected) -> None:
+    """Deletes a task.
+
+    Raises:
+        NotFound, Forbidden: see `access`.
+        Stale: it has another version than expected.
+        Conflict: `project_archived`.
+    """
+    task = access.lock(me, task_id, to="delete_task")
+    expected.check(task.version)
+    projects.check_open(task.archived_at)
+    session().execute(delete(_tasks).where(_tasks.c.id == task_id))
+
+
+# --- rules ------------------------------------------------------------------------------------------------------------
+
+
+def _check_dates(start: date | None, due: date | None, sent: Mapping[str, Any]) -> None:
+    if start is not None and due is not None and start > due:
+        at = "/start_date" if "start_date" in sent else "/due_date"
+        raise Invalid.field(at, "start_date is after due_date.")
+
+
+def _sees(project_id: str, user_id: str | None) -> bool:
+    return user_id is None or projects.role_of(user_id, project_id) is not None
+
+
+def _check_assignee(project_id: str, user_id: str | None) -> None:
+    if not _sees(project_id, user_id):
+        raise Invalid.field("/assigned_to_id", "Not a user who can see the project.")
+
+
+def _check_tags(project_id: str, tag_ids: Sequence[str]) -> None:
+    wanted = list(dict.fromkeys(tag_ids))
+    row = _TAGS_FOUND.first(project=project_id, tags=wanted)
+    if row is None or row.count < len(wanted):
+        raise Invalid.field("/tag_ids", "Not all of these are tags of the project.")
+
+
+def _tags_of_same_name(task_id: str, target: str) -> list[str]:
+    there = aliased(Tag)
+    same = (
+        select(there.id)
+        .join(Tag, Tag.name_key == there.name_key)
+        .join(TaskTag, TaskTag.tag_id == Tag.id)
+        .where(TaskTag.task_id == task_id, there.project_id == target)
+    )
+    return list(session().scalars(same))
+
+
+def _set_tags(task_id: str, tag_ids: Sequence[str]) -> bool:
+    """Gives a task these tags and no others; false if it has them already."""
+    has = set(session().scalars(select(TaskTag.tag_id).where(TaskTag.task_id == task_id)))
+    wanted = set(tag_ids)
+    if gone := has - wanted:
+        session().execute(delete(TaskTag).where(TaskTag.task_id == task_id, TaskTag.tag_id.in_(gone)))
+    if new := wanted - has:
+        session().execute(insert(TaskTag), [{"task_id": task_id, "tag_id": tag_id} for tag_id in sorted(new)])
+    return has != wanted
+
+
+# --- what happens elsewhere -------------------------------------------------------------------------------------------
+
+
+@events.access_changed.connect
+def take_off_tasks(_: object, *, project_ids: Sequence[str]) -> None:
+    """Takes whoever cannot see a project any more off the tasks assigned to them there."""
+    lost = role_in_id(_tasks.c.project_id, _tasks.c.assigned_to_id) == NO_ROLE
+    where = (among(_tasks.c.project_id, bindparam("projects", type_=Many(Id()))), _tasks.c.assigned_to_id.is_not(None), lost)
+    taken_off = update(_tasks).where(*where).values(assigned_to_id=None, version=_tasks.c.version + 1)
+    session().connection().execute(taken_off.values(updated_at=now()), {"projects": list(project_ids)})
+
+
+@events.tag_deleting.connect
+def count_lost_tag(_: object, *, tag_id: str) -> None:
+    """A task that loses a tag has changed."""
+    tagged = select(TaskTag.task_id).where(TaskTag.tag_id == tag_id)
+    changed = update(_tasks).where(_tasks.c.id.in_(tagged)).values(version=_tasks.c.version + 1, updated_at=now())
+    session().execute(changed)
