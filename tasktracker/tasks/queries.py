@@ -85,8 +85,9 @@ TASK = One(_shape, _source, (Task.id == TASK_ID) & (role_in(Project.id, Project.
 # --- lists ------------------------------------------------------------------------------------------------------------
 
 
-def _has_tag(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(TaskTag.task_id == Task.id, *conditions)
+def _has_tag(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    tagged = select(TaskTag.task_id).join(Tag, Tag.id == TaskTag.tag_id)
+    return tagged.where(TaskTag.task_id == Task.id, condition).exists()
 
 
 def _is_ref() -> ColumnElement[bool]:
@@ -111,8 +112,8 @@ _filters: dict[str, Filter] = {
     "assigned_to_or_none": lambda value: or_(Task.assigned_to_id.is_(None), value.equals(Task.assigned_to_id)),
     "created_by": lambda value: value.equals(Task.created_by_id),
     "project_id": lambda value: value.equals(Task.project_id),
-    "tag": lambda value: _has_tag(Tag.id == TaskTag.tag_id, value.equals(Tag.name_key)),
-    "tag_id": lambda value: _has_tag(value.equals(TaskTag.tag_id)),
+    "tag": lambda value: _has_tag(value.equals(Tag.name_key)),
+    "tag_id": lambda value: exists().where(TaskTag.task_id == Task.id, value.equals(TaskTag.tag_id)),
     "due_before": lambda value: Task.due_date < value.value(Task.due_date.type),
     "due_after": lambda value: Task.due_date > value.value(Task.due_date.type),
     "overdue": _overdue,

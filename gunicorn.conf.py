@@ -1,0 +1,28 @@
+"""How gunicorn serves TaskTracker; its command line wins over this file.
+
+The settings are read here, in the master process, so that a fault stops the start instead of one worker after the other.
+"""
+
+import os
+import sys
+
+from config import SettingsError, load
+
+try:
+    settings = load()
+except SettingsError as error:
+    sys.exit(f"TaskTracker cannot start:\n{error}")
+
+bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
+# SQLite has one writer at a time, so one process with threads serves it; PostgreSQL gets a worker for each core. Threads
+# of a worker (WEB_THREADS) are for clients that connect directly; behind a buffering proxy one is faster.
+workers = 1 if settings.is_sqlite else int(os.environ.get("WEB_CONCURRENCY", "2"))
+threads = int(os.environ.get("WEB_THREADS", "8" if settings.is_sqlite else "1"))
+timeout = 30
+graceful_timeout = 30
+max_requests = 100_000
+max_requests_jitter = 10_000
+control_socket_disable = True
+accesslog = None  # TaskTracker writes a line for each request itself.
+# TRUSTED_PROXIES says how many proxies count; gunicorn itself believes none.
+forwarded_allow_ips = ""

@@ -1,0 +1,51 @@
+"""The real service: gunicorn in a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .servers import free_port, wait_for
+
+ROOT = Path(__file__).parents[1]
+
+
+@contextmanager
+def serving(environment: dict[str, str], *options: str, port: int | None = None) -> Iterator[str]:
+    """Serves with these settings; gives the base URL."""
+    port = port or free_port()
+    process = start(environment, port, *options)
+    try:
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/healthz"), "gunicorn")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        stop(process)
+
+
+def start(environment: dict[str, str], port: int, *options: str) -> "subprocess.Popen[bytes]":
+    """Starts gunicorn as people do, on this port."""
+    program = Path(sys.executable).with_name("gunicorn")
+    known = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.Popen(
+        [program, "wsgi:app", *options], cwd=ROOT, env={**known, **environment, "PORT": str(port)}, start_new_session=True
+    )
+
+
+def stop(process: "subprocess.Popen[bytes]", sig: int = signal.SIGTERM) -> None:
+    """Stops gunicorn and its workers."""
+    if process.poll() is None:
+        os.killpg(process.pid, sig)
+    process.wait(20)
+
+
+def answers(url: str) -> bool:
+    """Whether the URL answers 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
