@@ -152,7 +152,7 @@ class _Reader:
     def database(self, name: str, instance: Path) -> str:
         url = self.environ.get(name, f"sqlite:///{instance / 'tasktracker.db'}")
         scheme, separator, rest = url.partition("://")
-        if separator and scheme in ("postgres", "postgresql") or scheme.startswith("postgresql+"):
+        if (separator and scheme in ("postgres", "postgresql")) or scheme.startswith("postgresql+"):
             return f"postgresql+psycopg2://{rest}"
         if not url.startswith("sqlite:///") or rest in ("/", "/:memory:"):
             self.faults[name] = "is not a database that is known; set sqlite:///FILE or postgresql://USER@HOST/NAME"

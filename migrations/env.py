@@ -21,7 +21,7 @@ RENDERED = {
 }
 
 
-def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
+def render_item(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]:
     """Spells our column types without our code, so that an old migration stays what it was."""
     return RENDERED.get(type(item), False) if kind == "type" else False
 

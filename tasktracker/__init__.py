@@ -17,8 +17,8 @@ from .projects.routes import blueprint as projects
 from .tags.routes import blueprint as tags
 from .tasks.routes import blueprint as tasks
 
-EXPOSED = ["X-Pagination", "Link", "ETag", "Location", "Retry-After", "X-Request-ID"]
-EXPOSED += ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"]
+EXPOSED = """X-Pagination Link ETag Location Retry-After X-Request-ID
+    RateLimit-Limit RateLimit-Remaining RateLimit-Reset""".split()
 
 
 class Application(Flask):

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, String, bindparam, or_, select
 
-from ..core.reading import AnyColumn, One, Shape, Statement
+from ..core.reading import One, Shape, Statement
 from ..core.sql import json_list, json_object
-from ..core.types import Id
+from ..core.types import AnyColumn, Id, table_of
 from .models import Team, TeamMember, User
 from .schemas import MeSchema
 
@@ -38,7 +38,7 @@ _columns: dict[str, AnyColumn] = {
     "created_at": User.created_at,
     "teams": json_list(_my_teams),
 }
-PROFILE = One(Shape(MeSchema, _columns, User.version), User.__table__, User.id == ME)
+PROFILE = One(Shape(MeSchema, _columns, User.version), table_of(User), User.id == ME)
 
 
 # A username has no "@", so a name finds one user at most.

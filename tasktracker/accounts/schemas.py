@@ -4,10 +4,11 @@ from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
-from marshmallow import ValidationError, fields as ma, validate
+from marshmallow import ValidationError, validate
+from marshmallow import fields as ma
 
 from ..core import fields
-from ..core.schemas import Answer, Input
+from ..core.schemas import Answer, Input, InputMeta
 from .models import TeamRole, User
 
 USERNAME = validate.Regexp(r"^[a-z0-9._-]{3,32}\Z", error="Not 3 to 32 of a-z, 0-9, '.', '_' and '-'.")
@@ -66,7 +67,7 @@ class MeSchema(Answer):
 class MeChange(Input):
     """What I may change of my profile."""
 
-    class Meta(Input.Meta):
+    class Meta(InputMeta):
         model = User
 
     display_name = fields.Text(validate=validate.Length(1, 100), metadata={"example": "Ada King"})

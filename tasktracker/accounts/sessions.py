@@ -72,9 +72,10 @@ def start(user_id: str, ip_address: str | None, user_agent: str | None) -> Grant
 
 def _grant(user_id: str, session_id: str, session_ends: datetime) -> Granted:
     lifetime = min(IDLE_LIFETIME, session_ends - now())
-    token = {"id": new_id(), "session_id": session_id, "expires_at": now() + lifetime}
-    session().execute(insert(RefreshToken).values(token))
-    return Granted(user_id, session_id, token["id"], lifetime)
+    token_id = new_id()
+    token = insert(RefreshToken).values(id=token_id, session_id=session_id, expires_at=now() + lifetime)
+    session().execute(token)
+    return Granted(user_id, session_id, token_id, lifetime)
 
 
 @transactional
@@ -138,7 +139,7 @@ def block(session_id: str) -> None:
     try:
         blocklist.set(_key(session_id), "revoked", ex=ACCESS_LIFETIME + 2 * LEEWAY)
     except redis.RedisError as error:
-        log.error("The blocklist does not answer", exc_info=error)
+        log.exception("The blocklist does not answer")
         raise Unavailable from error
 
 

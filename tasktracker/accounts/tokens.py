@@ -115,8 +115,7 @@ def authenticate() -> None:
         verified = verify_jwt_in_request()
     except (jwt.PyJWTError, JWTExtendedException) as error:
         raise Unauthenticated from error
-    assert verified is not None
-    claims = verified[1]
+    claims: dict[str, Any] = verified[1] if verified else {}
     g.caller = Caller(claims["sub"], claims["sid"])
 
 
@@ -142,7 +141,7 @@ def make_pair(granted: Granted) -> Pair:
     return {
         "access_token": access,
         "refresh_token": refresh,
-        "token_type": "Bearer",
+        "token_type": "Bearer",  # nosec B105
         "expires_in": int(ACCESS_LIFETIME.total_seconds()),
         "refresh_expires_in": int(granted.refresh_lifetime.total_seconds()),
     }

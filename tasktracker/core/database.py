@@ -1,7 +1,7 @@
 """The database: how engines are set up, the one place that commits, and which broken rule is which error."""
 
-import random
 import re
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -106,7 +106,7 @@ def transactional(use_case: Callable[P, R]) -> Callable[P, R]:
                 db.session.rollback()
                 if attempt == _ATTEMPTS or sqlstate(error) not in _TRANSIENT:
                     raise
-                time.sleep(random.uniform(0.01, 0.05) * attempt)  # noqa: S311 - spreads retries, no secret.
+                time.sleep(secrets.SystemRandom().uniform(0.01, 0.05) * attempt)
             except BaseException:
                 db.session.rollback()
                 raise

@@ -10,6 +10,7 @@ from marshmallow import ValidationError, fields, validate
 
 from .text import UnprintableError, clean, words
 
+EXAMPLE_ID = "0197f3a2-5c1e-7a4b-8d2f-3b6c9e1f0a57"
 ID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 _ID = re.compile(ID_PATTERN)
 _DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -19,6 +20,11 @@ _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(
 def is_id(text: str) -> bool:
     """Whether the text is a UUID version 7 in lower case."""
     return _ID.fullmatch(text) is not None
+
+
+def described(kwargs: dict[str, Any], **defaults: Any) -> dict[str, Any]:
+    """The arguments of a field, with these defaults for what the API's document says of it."""
+    return {**kwargs, "metadata": {**defaults, **kwargs.get("metadata", {})}}
 
 
 class Text(fields.String):
@@ -65,10 +71,7 @@ class Id(fields.String):
     default_error_messages = {"invalid": "Not an id.", "invalid_id": "Not an id."}
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.metadata.setdefault("format", "uuid")
-        self.metadata.setdefault("pattern", ID_PATTERN)
-        self.metadata.setdefault("example", "0197f3a2-5c1e-7a4b-8d2f-3b6c9e1f0a57")
+        super().__init__(**described(kwargs, format="uuid", pattern=ID_PATTERN, example=EXAMPLE_ID))
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         if not isinstance(value, str) or not _ID.fullmatch(value):
@@ -80,10 +83,9 @@ class IdOr(Id):
     """An id, or one of a few words that stand for one."""
 
     def __init__(self, *allowed: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        pattern = f"^({'|'.join(allowed)}|{ID_PATTERN.strip('^$')})$"
+        super().__init__(**described(kwargs, format="id-or-word", pattern=pattern))
         self.allowed = allowed
-        self.metadata.pop("format")
-        self.metadata["pattern"] = f"^({'|'.join(allowed)}|{ID_PATTERN.strip('^$')})$"
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         return value if value in self.allowed else super()._deserialize(value, attr, data, **kwargs)
@@ -122,9 +124,8 @@ class Choice(fields.String):
 
     def __init__(self, enumeration: type[IntEnum], *, without: tuple[str, ...] = (), **kwargs: Any) -> None:
         names = [member.name for member in enumeration if member.name not in without]
-        kwargs.setdefault("validate", validate.OneOf(names, error="Not one of: {choices}."))
-        super().__init__(**kwargs)
-        self.metadata.setdefault("example", names[0])
+        one_of = validate.OneOf(names, error="Not one of: {choices}.")
+        super().__init__(validate=one_of, **described(kwargs, example=names[0]))
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         if not isinstance(value, str):
@@ -163,7 +164,7 @@ class Count(fields.Integer):
         return int(value)
 
 
-class ListOf(fields.List):
+class ListOf(fields.List[Any]):
     """A list, whose length is judged before its items are looked at."""
 
     default_error_messages = {"invalid": "Not a list.", "too_long": "More than {most} items."}
@@ -175,7 +176,7 @@ class ListOf(fields.List):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> list[Any]:
         if not isinstance(value, list):
             raise self.make_error("invalid")
-        if len(value) > self.most:  # pyright: ignore[reportUnknownArgumentType]
+        if len(value) > self.most:
             raise self.make_error("too_long", most=self.most)
         return super()._deserialize(value, attr, data, **kwargs)
 
@@ -186,10 +187,7 @@ class Search(Text):
     default_error_messages = {"wordless": "Needs a letter or a digit to look for."}
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(validate=None, **kwargs)
-        self.metadata.setdefault("maxLength", 200)
-        self.metadata.setdefault("pattern", r"[\p{L}\p{N}]")
-        self.metadata.setdefault("example", "quarterly report")
+        super().__init__(**described(kwargs, maxLength=200, pattern=r"[\p{L}\p{N}]", example="quarterly report"))
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)
@@ -206,12 +204,11 @@ class Sort(fields.String):
     default_error_messages = {"invalid": "Not a comma list of: {allowed}; '-' in front sorts descending."}
 
     def __init__(self, *allowed: str, default: str, **kwargs: Any) -> None:
-        super().__init__(load_default=self.parse(default), **kwargs)
-        self.allowed = allowed
         names = "|".join(allowed)
-        self.metadata.setdefault("pattern", f"^-?({names})(,-?({names}))*$")
-        self.metadata.setdefault("default", default)
-        self.metadata.setdefault("example", default)
+        pattern = f"^-?({names})(,-?({names}))*$"
+        described_as = described(kwargs, pattern=pattern, default=default, example=default)
+        super().__init__(load_default=self.parse(default), **described_as)
+        self.allowed = allowed
 
     @staticmethod
     def parse(text: str) -> tuple[tuple[str, bool], ...]:

@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 
 import orjson
 from flask.json.provider import JSONProvider
+from typing_extensions import override
 
 from .errors import Malformed
 
@@ -15,9 +16,11 @@ _NUMBERS = range(-(2**63), 2**63)
 class StrictJSON(JSONProvider):
     """Flask's JSON provider: orjson writes; reading refuses what programs understand differently (RFC 8259, 4 to 9)."""
 
+    @override
     def dumps(self, obj: Any, **kwargs: Any) -> str:
         return to_bytes(obj).decode()
 
+    @override
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
         return read(s.encode() if isinstance(s, str) else s)
 
@@ -79,7 +82,7 @@ def _check_depth(value: Any) -> None:
             inner
             for outer in level
             if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
         ]
         if not level:
             return

@@ -66,7 +66,7 @@ def read_body(req: Request) -> dict[str, Any] | None:
     body = json.read(data)
     if not isinstance(body, dict):
         raise Invalid.field("", "Not a JSON object.")
-    return body  # pyright: ignore[reportUnknownVariableType]
+    return body
 
 
 def refuse_repeated(arguments: MultiDict[str, str], schema: Schema) -> None:
@@ -95,11 +95,11 @@ def faults_of(messages: Mapping[str, Any]) -> list[Fault]:
 
     def walk(location: str, path: str, value: Any) -> None:
         if isinstance(value, Mapping):
-            for key, inner in value.items():  # pyright: ignore[reportUnknownVariableType]
-                walk(location, path if key == "_schema" else path + pointer(str(key)), inner)  # pyright: ignore[reportUnknownArgumentType]
+            for key, inner in value.items():
+                walk(location, path if key == "_schema" else path + pointer(str(key)), inner)
         else:
-            for message in value if isinstance(value, list) else [value]:  # pyright: ignore[reportUnknownVariableType]
-                found.append(Fault(location, path, str(message)))  # pyright: ignore[reportUnknownArgumentType]
+            said: list[Any] = value if isinstance(value, list) else [value]
+            found.extend(Fault(location, path, str(message)) for message in said)
 
     for location, inner in messages.items():
         walk(_LOCATIONS.get(location, location), "", inner)

@@ -9,7 +9,6 @@ A statement is built once for each shape that a question can have (which filters
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from sqlalchemy import (
@@ -20,7 +19,6 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Row,
-    Select,
     UnaryExpression,
     and_,
     bindparam,
@@ -29,7 +27,6 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import Text, TypeEngine
 
 from .database import reading
@@ -38,15 +35,13 @@ from .http import Page, Resource
 from .schemas import Answer
 from .sql import among
 from .text import words
-from .types import Many
-
-AnyColumn = ColumnElement[Any] | InstrumentedAttribute[Any]
+from .types import AnyColumn, AnySelect, Many
 
 
 class Statement:
     """A select that is built once and run with different values."""
 
-    def __init__(self, statement: Select[Any]) -> None:
+    def __init__(self, statement: AnySelect) -> None:
         self.statement = statement
 
     def rows(self, **values: Any) -> Sequence[Row[Any]]:
@@ -121,7 +116,7 @@ class Param:
         """The column is the value, or one of the values."""
         # One value is not a list of one: SQLite plans `=` well and the list badly (300 against 4,350 microseconds).
         if self.many:
-            return among(column, bindparam(self.name, type_=Many(column.type)))  # pyright: ignore[reportArgumentType]
+            return among(column, bindparam(self.name, type_=Many(column.type)))
         return column == bindparam(self.name, type_=column.type)
 
     def value(self, type_: TypeEngine[Any] | None = None) -> BindParameter[Any]:
@@ -227,7 +222,7 @@ class Listing:
         """Which of several statements suits the question; one is enough for most lists."""
         return "plain"
 
-    def build(self, params: tuple[Param, ...], sort: tuple[SortKey, ...], plan: str) -> Select[Any]:
+    def build(self, params: tuple[Param, ...], sort: tuple[SortKey, ...], plan: str) -> AnySelect:
         """The statement for a form of question."""
         where = and_(self.visible, *(self.filters[param.name](param) for param in params))
         chosen = select(*self.keys(sort)).where(where)
@@ -237,7 +232,7 @@ class Listing:
         """The columns that decide which rows are on the page."""
         return [self.key.label("row_key"), *(self.sorts[name].label(name) for name, _ in sort)]
 
-    def assemble(self, where: ColumnElement[bool], page: Select[Any], sort: tuple[SortKey, ...]) -> Select[Any]:
+    def assemble(self, where: ColumnElement[bool], page: AnySelect, sort: tuple[SortKey, ...]) -> AnySelect:
         """The total beside the rows of the page; one row without a key where the page is empty."""
         total = select(func.count()).select_from(self.counted()).where(where).scalar_subquery()
         seen = self.parent if self.parent is not None else true()
@@ -249,15 +244,15 @@ class Listing:
 
     def counted(self) -> FromClause:
         """The table whose rows are counted."""
-        return self.key.table  # pyright: ignore[reportAttributeAccessIssue]
+        return self.key.table
 
 
 def is_several(value: Any) -> bool:
     """Whether a filter is given several values."""
-    return isinstance(value, list) and len(value) > 1  # pyright: ignore[reportUnknownArgumentType]
+    return isinstance(value, list) and len(value) > 1
 
 
-def first_rows(chosen: Select[Any], sort: Sequence[SortKey], most: str) -> Select[Any]:
+def first_rows(chosen: AnySelect, sort: Sequence[SortKey], most: str) -> AnySelect:
     """The first rows of a select in the order of the sort, as many as the parameter `most` says."""
     return chosen.order_by(*ordering(chosen.selected_columns, sort)).limit(bindparam(most, type_=Integer()))
 

@@ -23,12 +23,17 @@ class Converter(ModelConverter):
     }
 
 
-class Input(SQLAlchemySchema):
-    """A body. What it does not name is refused (OWASP ASVS 15.3.3)."""
+class InputMeta:
+    """How every body is read: what its schema does not name is refused (OWASP ASVS 15.3.3)."""
 
-    class Meta:
-        unknown = RAISE
-        model_converter = Converter
+    unknown = RAISE
+    model_converter = Converter
+
+
+class Input(SQLAlchemySchema[Any]):
+    """A body."""
+
+    class Meta(InputMeta): ...
 
 
 class Answer(Schema):
@@ -78,6 +83,15 @@ def example_of(schema: Schema) -> Any:
     return {name: _example(field) for name, field in schema.fields.items()}
 
 
+_EXAMPLES: dict[type[ma.Field[Any]], Any] = {
+    ma.AwareDateTime: "2026-11-22T09:30:00Z",
+    ma.Date: "2026-12-24",
+    ma.Boolean: False,
+    ma.Integer: 1,
+    ma.String: "text",
+}
+
+
 def _example(field: Any) -> Any:
     if "example" in field.metadata:
         return field.metadata["example"]
@@ -85,12 +99,4 @@ def _example(field: Any) -> Any:
         return example_of(field.schema)
     if isinstance(field, ma.List):
         return [_example(field.inner)]
-    if isinstance(field, ma.AwareDateTime):
-        return "2026-11-22T09:30:00Z"
-    if isinstance(field, ma.Boolean):
-        return False
-    if isinstance(field, ma.Integer):
-        return 1
-    if isinstance(field, ma.Date):
-        return "2026-12-24"
-    return None if field.allow_none else "text"
+    return next(example for kind, example in _EXAMPLES.items() if isinstance(field, kind))

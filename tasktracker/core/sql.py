@@ -21,7 +21,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement, GenericFunction
 
-from .types import Choice, JsonText
+from .types import AnyColumn, AnySelect, Choice, JsonText
 
 
 class _JsonObject(GenericFunction[Any]):
@@ -71,7 +71,7 @@ def _(element: _Nested, compiler: SQLCompiler, **kw: Any) -> str:
     return f"json({compiler.process(element.clauses, **kw)})"
 
 
-def name_of(column: ColumnElement[str]) -> ColumnElement[str]:
+def name_of(column: AnyColumn) -> ColumnElement[str]:
     """The name of a `Choice`, for JSON that the database builds."""
     if not isinstance(column.type, Choice):
         raise TypeError(f"{column} is no Choice")
@@ -80,19 +80,19 @@ def name_of(column: ColumnElement[str]) -> ColumnElement[str]:
     return case(*((number == literal_column(str(value)), name) for value, name in names.items()))
 
 
-def json_object(**members: ColumnElement[Any]) -> ColumnElement[Any]:
+def json_object(**members: AnyColumn) -> ColumnElement[Any]:
     """A JSON object, built by the database; a member that is JSON already is put in as such."""
-    arguments: list[ColumnElement[Any]] = []
-    for name, value in members.items():
-        if isinstance(value.type, JsonText):
-            value = func.json_nested(value)
-        elif isinstance(value.type, Choice):
-            value = name_of(value)
-        arguments += [literal_column(f"'{name}'"), value]
+    arguments = (part for name, value in members.items() for part in (literal_column(f"'{name}'"), _member(value)))
     return func.json_object_of(*arguments)
 
 
-def json_list(objects: Select[Any]) -> ColumnElement[Any]:
+def _member(value: AnyColumn) -> AnyColumn:
+    if isinstance(value.type, JsonText):
+        return func.json_nested(value)
+    return name_of(value) if isinstance(value.type, Choice) else value
+
+
+def json_list(objects: AnySelect) -> ColumnElement[Any]:
     """A JSON list of the objects in the only column of a select, in its order; `[]` where there is none."""
     rows = objects.subquery()
     return type_coerce(select(func.json_list_of(rows.c[0])).scalar_subquery(), JsonText())
@@ -115,7 +115,7 @@ class among(_Condition):  # noqa: N801 - used like a function of SQL.
 
     inherit_cache = True
 
-    def __init__(self, column: ColumnElement[Any], values: BindParameter[Any] | Select[Any]) -> None:
+    def __init__(self, column: AnyColumn, values: BindParameter[Any] | AnySelect) -> None:
         super().__init__(column, values.scalar_subquery() if isinstance(values, Select) else values)
 
 
@@ -133,7 +133,8 @@ def _(element: among, compiler: SQLCompiler, **kw: Any) -> str:
 def _(element: among, compiler: SQLCompiler, **kw: Any) -> str:
     column, values = element.clauses
     left, right = compiler.process(column, **kw), compiler.process(values, **kw)
-    return f"{left} IN {right if isinstance(values, ScalarSelect) else f'(SELECT value FROM json_each({right}))'}"
+    values_of = right if isinstance(values, ScalarSelect) else f"(SELECT value FROM json_each({right}))"  # nosec B608
+    return f"{left} IN {values_of}"
 
 
 class begins_words(_Condition):  # noqa: N801 - used like a function of SQL.
@@ -151,7 +152,7 @@ def _(element: begins_words, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(begins_words)
 def _(element: begins_words, compiler: SQLCompiler, **kw: Any) -> str:
     column, patterns = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"NOT EXISTS (SELECT 1 FROM json_each({patterns}) WHERE {column} NOT LIKE value)"
+    return f"NOT EXISTS (SELECT 1 FROM json_each({patterns}) WHERE {column} NOT LIKE value)"  # nosec B608
 
 
 class matches(_Condition):  # noqa: N801 - used like a function of SQL.
@@ -172,8 +173,9 @@ def _(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(matches)
 def _(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
     _, key, search = element.clauses
-    index = f"{cast(Column[str], key).table.name}_search"
-    return f"{compiler.process(key, **kw)} IN (SELECT id FROM {index} WHERE {index} MATCH {compiler.process(search, **kw)})"
+    index = f"{cast('Column[str]', key).table.name}_search"
+    left, right = compiler.process(key, **kw), compiler.process(search, **kw)
+    return f"{left} IN (SELECT id FROM {index} WHERE {index} MATCH {right})"  # nosec B608
 
 
 class greatest(FunctionElement[int]):  # noqa: N801 - used like a function of SQL.

@@ -4,17 +4,22 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import orjson
-from sqlalchemy import CHAR, ColumnElement, Dialect, SmallInteger, String, Text, TypeDecorator, func
+from sqlalchemy import CHAR, ColumnElement, Dialect, Select, SmallInteger, String, Table, Text, TypeDecorator, func
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeEngine
+from typing_extensions import override
 
 from .text import words
+
+AnyColumn: TypeAlias = ColumnElement[Any] | InstrumentedAttribute[Any]
+AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 
 
 def is_postgresql(dialect: Dialect) -> bool:
@@ -28,6 +33,7 @@ class Id(TypeDecorator[str]):
     impl = String
     cache_ok = True
 
+    @override
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if is_postgresql(dialect):
             return dialect.type_descriptor(postgresql.UUID(as_uuid=False))
@@ -40,11 +46,13 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = String
     cache_ok = True
 
+    @override
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if is_postgresql(dialect):
             return dialect.type_descriptor(postgresql.TIMESTAMP(timezone=True))
         return dialect.type_descriptor(CHAR(27))
 
+    @override
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
@@ -53,6 +61,7 @@ class UtcDateTime(TypeDecorator[datetime]):
             return moment
         return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
+    @override
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         return datetime.fromisoformat(value) if isinstance(value, str) else value
 
@@ -68,9 +77,11 @@ class Choice(TypeDecorator[str]):
         self.enumeration = enumeration
         self._names = {member.value: member.name for member in enumeration}
 
+    @override
     def process_bind_param(self, value: str | int | None, dialect: Dialect) -> int | None:
         return self.enumeration[value].value if isinstance(value, str) else value
 
+    @override
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         return None if value is None else self._names[value]
 
@@ -88,11 +99,13 @@ class Many(TypeDecorator[Sequence[Any]]):
         super().__init__()
         self.item = item
 
+    @override
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if is_postgresql(dialect):
             return dialect.type_descriptor(postgresql.ARRAY(self.item))
         return dialect.type_descriptor(Text())
 
+    @override
     def process_bind_param(self, value: Iterable[Any] | None, dialect: Dialect) -> Any:
         if value is None or is_postgresql(dialect):
             return value if value is None else list(value)
@@ -106,6 +119,7 @@ class JsonText(TypeDecorator[Any]):
     impl = Text
     cache_ok = True
 
+    @override
     def process_result_value(self, value: Any, dialect: Dialect) -> orjson.Fragment | None:
         return None if value is None else orjson.Fragment(value)
 
@@ -136,9 +150,11 @@ class Words(TypeDecorator[str]):
     impl = Text
     cache_ok = True
 
+    @override
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(postgresql.TSVECTOR() if is_postgresql(dialect) else Text())
 
+    @override
     def bind_expression(self, bindparam: ColumnElement[Any]) -> ColumnElement[Any]:
         return func.word_vector(bindparam, type_=Text())
 
@@ -149,6 +165,7 @@ class PrefixSearch(TypeDecorator[list[str]]):
     impl = Text
     cache_ok = True
 
+    @override
     def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> str | None:
         if value is None:
             return None
@@ -156,6 +173,11 @@ class PrefixSearch(TypeDecorator[list[str]]):
         if is_postgresql(dialect):
             return " & ".join(f"'{word}':*" for word in value)
         return "words : (" + " AND ".join(f'"{word}"*' for word in value) + ")"
+
+
+def table_of(model: type[DeclarativeBase]) -> Table:
+    """A model's table, for statements that need no entities."""
+    return cast("Table", model.__table__)
 
 
 def joined_words(*texts: str) -> str:

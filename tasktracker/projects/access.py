@@ -4,13 +4,10 @@ The role of a user is the highest of all that apply: owner, direct member, membe
 database at each request and never kept.
 """
 
-from typing import Any
-
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Integer,
-    Select,
     SmallInteger,
     bindparam,
     case,
@@ -24,9 +21,9 @@ from sqlalchemy.orm import aliased
 from ..accounts.models import TeamMember
 from ..core.database import session
 from ..core.errors import Conflict, Forbidden, NotFound
-from ..core.reading import AnyColumn, Statement
+from ..core.reading import Statement
 from ..core.sql import greatest
-from ..core.types import Id
+from ..core.types import AnyColumn, AnySelect, Id
 from .models import Project, ProjectMember, ProjectTeam, Role
 
 # The least role for each thing that can be done with a project or with what is in it.
@@ -50,7 +47,7 @@ NO_ROLE = -1
 ME: BindParameter[str] = bindparam("me", type_=Id())
 
 
-def role_in(project: AnyColumn, owner: AnyColumn, user: ColumnElement[Any] = ME) -> ColumnElement[int]:
+def role_in(project: AnyColumn, owner: AnyColumn, user: AnyColumn = ME) -> ColumnElement[int]:
     """The role of a user in a project as a number; -1 for none.
 
     Args:
@@ -73,13 +70,13 @@ def role_in(project: AnyColumn, owner: AnyColumn, user: ColumnElement[Any] = ME)
     return type_coerce(greatest(*roles), Integer())
 
 
-def role_in_id(project: ColumnElement[Any], user: ColumnElement[Any] = ME) -> ColumnElement[int]:
+def role_in_id(project: AnyColumn, user: AnyColumn = ME) -> ColumnElement[int]:
     """The role of a user in the project of an id that need not exist; null if it does not."""
     found = aliased(Project)
     return select(role_in(found.id, found.owner_id, user)).where(found.id == project).scalar_subquery()
 
 
-def projects_of(user: ColumnElement[Any] = ME) -> Select[Any]:
+def projects_of(user: AnyColumn = ME) -> AnySelect:
     """The ids of all projects in which a user has a role."""
     owned = select(Project.id.label("id")).where(Project.owner_id == user)
     direct = select(ProjectMember.project_id).where(ProjectMember.user_id == user)
@@ -144,9 +141,10 @@ def lock(user_id: str, project_id: str, *, to: str) -> tuple[Project, Role]:
         Forbidden: the role is too low.
     """
     row = session().execute(_LOCKED, {"me": user_id, "project": project_id}).one_or_none()
-    project, number = row if row is not None else (None, NO_ROLE)
-    role = check(None if project is None or number == NO_ROLE else Role(number), to)
-    return project, role
+    if row is None:
+        raise NotFound
+    project, number = row
+    return project, check(None if number == NO_ROLE else Role(number), to)
 
 
 def check_open(archived_at: object) -> None:

@@ -25,10 +25,10 @@ from sqlalchemy.orm import aliased
 
 from ..accounts.models import Team, TeamMember, User
 from ..accounts.queries import brief
-from ..core.reading import AnyColumn, Filter, Listing, One, Shape
+from ..core.reading import Filter, Listing, One, Shape
 from ..core.sql import begins_words, json_list, json_object
-from ..core.types import Choice, Id, JsonText
-from .access import ME, NO_ROLE, projects_of, role_in, role_in_id
+from ..core.types import AnyColumn, Choice, Id, JsonText, table_of
+from .access import NO_ROLE, projects_of, role_in, role_in_id
 from .models import Project, ProjectMember, ProjectTeam, Role
 from .schemas import MemberSchema, ProjectSchema, ProjectTeamSchema
 
@@ -60,7 +60,7 @@ _columns: dict[str, AnyColumn] = {
     "updated_at": Project.updated_at,
 }
 _shape = Shape(ProjectSchema, _columns, Project.version)
-_source = Project.__table__.join(_owner, _owner.id == Project.owner_id)
+_source = table_of(Project).join(_owner, _owner.id == Project.owner_id)
 
 PROJECT = One(_shape, _source, (Project.id == PROJECT_ID) & (_role > NO_ROLE))
 
@@ -155,7 +155,7 @@ _team_columns: dict[str, AnyColumn] = {
     "role": ProjectTeam.role,
 }
 _team_shape = Shape(ProjectTeamSchema, _team_columns)
-_team_source = ProjectTeam.__table__.join(Team, Team.id == ProjectTeam.team_id)
+_team_source = table_of(ProjectTeam).join(Team, Team.id == ProjectTeam.team_id)
 _in_project = and_(ProjectTeam.project_id == PROJECT_ID, Team.id == ProjectTeam.team_id)
 
 PROJECT_TEAM = One(_team_shape, _team_source, _in_project & (Team.id == bindparam("team", type_=Id())))

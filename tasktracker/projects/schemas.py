@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields as ma, validate
+from marshmallow import Schema, validate
+from marshmallow import fields as ma
 from marshmallow_sqlalchemy import auto_field
 
 from ..accounts.schemas import UserBrief
 from ..core import fields
-from ..core.schemas import Answer, Input, PageQuery
+from ..core.schemas import Answer, Input, InputMeta, PageQuery
 from .models import Project, Role
 
 COLOR = validate.Regexp(r"^#[0-9a-fA-F]{6}\Z", error="Not a color such as #1d4ed8.")
@@ -18,8 +19,7 @@ class Color(fields.Text):
     """A color, kept in lower case."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(validate=COLOR, **kwargs)
-        self.metadata.setdefault("example", "#1d4ed8")
+        super().__init__(validate=COLOR, **fields.described(kwargs, example="#1d4ed8"))
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         return super()._deserialize(value, attr, data, **kwargs).lower()
@@ -46,7 +46,7 @@ class ProjectSchema(Answer):
 class ProjectCreate(Input):
     """A new project."""
 
-    class Meta(Input.Meta):
+    class Meta(InputMeta):
         model = Project
 
     name = auto_field(required=True, validate=validate.Length(1, 100), metadata={"example": "Website"})
@@ -58,7 +58,7 @@ class ProjectCreate(Input):
 class ProjectChange(Input):
     """What can be changed of a project."""
 
-    class Meta(Input.Meta):
+    class Meta(InputMeta):
         model = Project
 
     name = auto_field(required=False, validate=validate.Length(1, 100), metadata={"example": "Website"})

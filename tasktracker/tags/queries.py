@@ -2,9 +2,9 @@
 
 from sqlalchemy import bindparam, func, select
 
-from ..core.reading import AnyColumn, Filter, Listing, One, Shape
+from ..core.reading import Filter, Listing, One, Shape
 from ..core.sql import begins_words
-from ..core.types import Id
+from ..core.types import AnyColumn, Id, table_of
 from ..projects.access import NO_ROLE, projects_of, role_in_id
 from .models import Tag, TaskTag
 from .schemas import TagSchema
@@ -26,10 +26,10 @@ _filters: dict[str, Filter] = {
     "project_id": lambda value: value.equals(Tag.project_id),
 }
 
-TAG = One(_shape, Tag.__table__, (Tag.id == bindparam("tag", type_=Id())) & (role_in_id(Tag.project_id) > NO_ROLE))
+TAG = One(_shape, table_of(Tag), (Tag.id == bindparam("tag", type_=Id())) & (role_in_id(Tag.project_id) > NO_ROLE))
 TAGS = Listing(
     _shape,
-    Tag.__table__,
+    table_of(Tag),
     key=Tag.id,
     visible=Tag.project_id.in_(projects_of()),
     sorts={"name": Tag.name},
@@ -38,7 +38,7 @@ TAGS = Listing(
 )
 TAGS_OF_PROJECT = Listing(
     _shape,
-    Tag.__table__,
+    table_of(Tag),
     key=Tag.id,
     visible=Tag.project_id == PROJECT_ID,
     sorts={"name": Tag.name},

@@ -1,10 +1,11 @@
 """What goes into and comes out of the tags' routes."""
 
-from marshmallow import fields as ma, validate
+from marshmallow import fields as ma
+from marshmallow import validate
 from marshmallow_sqlalchemy import auto_field
 
 from ..core import fields
-from ..core.schemas import Answer, Input, PageQuery
+from ..core.schemas import Answer, Input, InputMeta, PageQuery
 from ..projects.schemas import Color
 from .models import Tag
 
@@ -32,7 +33,7 @@ class TagSchema(Answer):
 class ProjectTagCreate(Input):
     """A new tag in the project of the URL."""
 
-    class Meta(Input.Meta):
+    class Meta(InputMeta):
         model = Tag
 
     name = auto_field(required=True, validate=validate.Length(1, 50), metadata={"example": "bug"})
@@ -42,8 +43,8 @@ class ProjectTagCreate(Input):
 class TagCreate(ProjectTagCreate):
     """A new tag."""
 
-    class Meta(ProjectTagCreate.Meta):
-        pass
+    class Meta(InputMeta):
+        model = Tag
 
     project_id = auto_field(required=True)
 
@@ -51,7 +52,7 @@ class TagCreate(ProjectTagCreate):
 class TagChange(Input):
     """What can be changed of a tag."""
 
-    class Meta(Input.Meta):
+    class Meta(InputMeta):
         model = Tag
 
     name = auto_field(required=False, validate=validate.Length(1, 50), metadata={"example": "defect"})

@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Integer,
-    Select,
     String,
     and_,
     bindparam,
@@ -26,10 +25,10 @@ from sqlalchemy.orm import aliased
 from ..accounts.models import User
 from ..accounts.queries import brief
 from ..core.database import is_on_postgresql
-from ..core.reading import AnyColumn, Filter, Listing, One, Param, Question, Shape, SortKey, first_rows
+from ..core.reading import Filter, Listing, One, Param, Question, Shape, SortKey, first_rows
 from ..core.sql import among, json_list, json_object, matches
 from ..core.text import fold, words
-from ..core.types import Id, JsonText, PrefixSearch
+from ..core.types import AnyColumn, AnySelect, Id, JsonText, PrefixSearch, table_of
 from ..projects.access import NO_ROLE, projects_of, role_in, role_in_id
 from ..projects.models import Project
 from ..tags.models import Tag, TaskTag
@@ -75,7 +74,8 @@ _columns: dict[str, AnyColumn] = {
 }
 _shape = Shape(TaskSchema, _columns, Task.version)
 _source = (
-    Task.__table__.join(Project, Project.id == Task.project_id)
+    table_of(Task)
+    .join(Project, Project.id == Task.project_id)
     .outerjoin(_assignee, _assignee.id == Task.assigned_to_id)
     .outerjoin(_creator, _creator.id == Task.created_by_id)
 )
@@ -172,7 +172,7 @@ class TaskListing(Listing):
             return "search"
         return "lateral" if question.page * question.size <= _LATERAL_REACH else "array"
 
-    def build(self, params: tuple[Param, ...], sort: tuple[SortKey, ...], plan: str) -> Select[Any]:
+    def build(self, params: tuple[Param, ...], sort: tuple[SortKey, ...], plan: str) -> AnySelect:
         """The statement for a form of question."""
         conditions = and_(true(), *(self.filters[param.name](param) for param in params))
         where = and_(self.visible_in(plan), conditions)

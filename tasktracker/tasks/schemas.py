@@ -1,11 +1,12 @@
 """What goes into and comes out of the tasks' routes."""
 
-from marshmallow import fields as ma, validate
+from marshmallow import fields as ma
+from marshmallow import validate
 from marshmallow_sqlalchemy import auto_field
 
 from ..accounts.schemas import UserBrief
 from ..core import fields
-from ..core.schemas import Answer, Input, PageQuery
+from ..core.schemas import Answer, Input, InputMeta, PageQuery
 from ..tags.schemas import TagBrief
 from .models import Priority, Status, Task
 
@@ -36,7 +37,7 @@ class TaskSchema(Answer):
 class TaskChange(Input):
     """What can be changed of a task."""
 
-    class Meta(Input.Meta):
+    class Meta(InputMeta):
         model = Task
 
     title = auto_field(required=False, validate=validate.Length(1, 200), metadata={"example": "Write the release notes"})
@@ -58,7 +59,8 @@ class TaskChange(Input):
 class ProjectTaskCreate(TaskChange):
     """A new task in the project of the URL."""
 
-    class Meta(TaskChange.Meta):
+    class Meta(InputMeta):
+        model = Task
         exclude = ("project_id",)
 
     title = auto_field(required=True, validate=validate.Length(1, 200), metadata={"example": "Write the release notes"})
@@ -67,8 +69,8 @@ class ProjectTaskCreate(TaskChange):
 class TaskCreate(ProjectTaskCreate):
     """A new task."""
 
-    class Meta(TaskChange.Meta):
-        exclude = ()
+    class Meta(InputMeta):
+        model = Task
 
     project_id = auto_field(required=False, metadata={"description": "My inbox if not given."})
 

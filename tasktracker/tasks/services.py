@@ -19,7 +19,7 @@ from ..core.http import Expected, Resource
 from ..core.models import new_id, now
 from ..core.reading import Statement
 from ..core.sql import among
-from ..core.types import Id, Many, joined_words
+from ..core.types import Id, Many, joined_words, table_of
 from ..projects import access as projects
 from ..projects.access import NEEDED, NO_ROLE, role_in, role_in_id
 from ..projects.models import Project
@@ -27,7 +27,7 @@ from ..tags.models import Tag, TaskTag
 from . import access, queries
 from .models import COMPLETED, Task
 
-_tasks, _projects, _task_tags = Task.__table__, Project.__table__, TaskTag.__table__
+_tasks, _projects, _task_tags = table_of(Task), table_of(Project), table_of(TaskTag)
 _PROJECT_ID = bindparam("project", type_=Id())
 _TASK_ID = bindparam("task", type_=Id())
 _TAG_IDS = bindparam("tags", type_=Many(Id()))
@@ -35,7 +35,7 @@ _tags_found = (
     select(func.count()).select_from(Tag).where(Tag.project_id == _PROJECT_ID, among(Tag.id, _TAG_IDS)).scalar_subquery()
 )
 _INBOX = Statement(select(Project.id).where(Project.owner_id == bindparam("me", type_=Id()), Project.is_inbox))
-_TAGS_FOUND = Statement(select(_tags_found.label("count")))
+_TAGS_FOUND = Statement(select(_tags_found.label("found")))
 _UPDATE = update(_tasks).where(_tasks.c.id == _TASK_ID).values(version=_tasks.c.version + 1)
 
 # --- making -----------------------------------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ def create_task(me: str, project_id: str, fields: Mapping[str, Any]) -> Resource
     _check_dates(values.get("start_date"), values.get("due_date"), values)
     number = _take_number(me, project_id, values.get("assigned_to_id"), tag_ids)
     moment, task_id = now(), new_id()
-    task = {
+    task: dict[str, Any] = {
         "description": "",
         "status": "todo",
         "priority": "none",
@@ -223,7 +223,7 @@ def _check_assignee(project_id: str, user_id: str | None) -> None:
 def _check_tags(project_id: str, tag_ids: Sequence[str]) -> None:
     wanted = list(dict.fromkeys(tag_ids))
     row = _TAGS_FOUND.first(project=project_id, tags=wanted)
-    if row is None or row.count < len(wanted):
+    if row is None or row.found < len(wanted):
         raise Invalid.field("/tag_ids", "Not all of these are tags of the project.")
 
 
