@@ -23,7 +23,8 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
 
-db = SQLAlchemy(metadata=Base.metadata)
+# What was read stays readable after the commit, so that nothing begins another transaction by being looked at.
+db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
 migrate = Migrate()
 cache = Cache()
 mail = Mail()

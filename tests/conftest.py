@@ -12,6 +12,7 @@ from flask_migrate import upgrade
 
 from config import load
 from tasktracker import create_app
+from tasktracker.extensions import db
 
 from . import servers
 from .people import Person, new_person
@@ -40,8 +41,6 @@ def app(environment: dict[str, str]) -> Iterator[Flask]:
         upgrade()
     yield application
     with application.app_context():
-        from tasktracker.extensions import db
-
         for engine in db.engines.values():
             engine.dispose()
 

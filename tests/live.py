@@ -26,6 +26,16 @@ def serving(environment: dict[str, str], *options: str, port: int | None = None)
         stop(process)
 
 
+def flask(environment: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
+    """Runs a command of `flask` with these settings."""
+    program = Path(sys.executable).with_name("flask")
+    known = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    command = [str(program), "--app", "wsgi", *words]
+    done = subprocess.run(command, cwd=ROOT, env={**known, **environment}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
 def start(environment: dict[str, str], port: int, *options: str) -> "subprocess.Popen[bytes]":
     """Starts gunicorn as people do, on this port."""
     program = Path(sys.executable).with_name("gunicorn")

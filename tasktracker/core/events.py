@@ -3,5 +3,5 @@
 from blinker import Signal
 
 user_created = Signal("An account was made: user_id, display_name.")
-access_changed = Signal("Who may see projects has changed: project_ids.")
+sight_lost = Signal("Someone may not see projects any more: project_ids.")
 tag_deleting = Signal("A tag is about to be deleted: tag_id.")

@@ -39,6 +39,8 @@ def configure(settings: Settings) -> None:
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    for chatty in ("alembic.runtime.plugins", "alembic.autogenerate"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _to_json(event: Any, **_: Any) -> str:

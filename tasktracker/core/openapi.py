@@ -6,17 +6,20 @@ from importlib.resources import files
 from typing import Any
 
 import flask_smorest
+from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from apispec.ext.marshmallow.common import resolve_schema_cls
 from flask import Blueprint, Flask, Response, redirect, send_from_directory, url_for
+from marshmallow import Schema
+from marshmallow import fields as ma
 
+from . import fields
 from .blueprint import PROBLEMS, IdConverter, problem_response
 from .errors import NotFound
-from .fields import ID_PATTERN
 from .http import PREFIX
 from .json import to_bytes
-from .schemas import ProblemSchema
+from .schemas import Input, ProblemSchema, Query
 
+View = Callable[..., Any]
 _ASSETS = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 _DOCS_CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
@@ -53,50 +56,107 @@ Log in with `POST /api/v1/auth/login`, press **Authorize** and paste the `access
 `application/problem+json`; `code` tells programs what happened, `detail` tells people what to do."""
 
 
-class Api(flask_smorest.Api):
+_Untyped: Any = flask_smorest.Api  # It says nothing of types.
+_TEXT = {"type": "string"}
+_PAGINATION = ("total", "total_pages", "first_page", "last_page", "page", "previous_page", "next_page")
+_HEADERS: dict[str, dict[str, Any]] = {
+    "REQUEST_ID": {"description": "The id of the request, as it stands in the log.", "schema": _TEXT, "required": True},
+    "ETAG": {"description": "A strong validator of this answer.", "schema": _TEXT, "required": True},
+    "LOCATION": {"description": "The URL of the new resource.", "schema": _TEXT, "required": True},
+    "LINK": {"description": "The `first`, `prev`, `next` and `last` page (RFC 8288).", "schema": _TEXT, "required": True},
+    "PAGINATION": {
+        "description": "Where this page stands; what there is none of is absent.",
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {name: {"type": "integer"} for name in _PAGINATION},
+                    "required": ["total", "total_pages"],
+                    "additionalProperties": False,
+                },
+                "example": {"total": 42, "total_pages": 3, "first_page": 1, "last_page": 3, "page": 1, "next_page": 2},
+            }
+        },
+    },
+    "AUTHENTICATE": {"description": "`Bearer`.", "schema": {"type": "string", "const": "Bearer"}, "required": True},
+    "RETRY_AFTER": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 0}, "required": True},
+}
+_PARAMETERS = {
+    "IF_MATCH": ("If-Match", "Change only if the resource still has this ETag, else 412."),
+    "IF_NONE_MATCH": ("If-None-Match", "Answer 304 if the resource still has this ETag."),
+}
+_MORE_HEADERS = {401: {"WWW-Authenticate": "AUTHENTICATE"}, 503: {"Retry-After": "RETRY_AFTER"}}
+
+
+def public(view: View) -> View:
+    """Marks a view as open to everyone."""
+    view.is_public = True  # pyright: ignore[reportFunctionMemberAccess]
+    return view
+
+
+class Api(_Untyped):
     """Builds the document; errors are answered by `core/http` alone."""
 
     ERROR_SCHEMA = ProblemSchema
     DEFAULT_ERROR_RESPONSE_NAME = None
+    spec: APISpec
 
     def _register_error_handlers(self) -> None:
         """None: flask-smorest's would drop headers and speak another format."""
 
     def _register_responses(self) -> None:
+        self.ma_plugin.converter.add_attribute_function(_rules_of_text)
+        components = self.spec.components
+        for name, header in _HEADERS.items():
+            components.header(name, header, lazy=True)
         for status in PROBLEMS:
-            response = problem_response(status)
-            if status == 401:
-                response["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "`Bearer`"}}
-            if status == 503:
-                response["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
-            self.spec.components.response(f"PROBLEM_{status}", response, lazy=True)
+            headers = {"X-Request-ID": "REQUEST_ID", **_MORE_HEADERS.get(status, {})}
+            components.response(f"PROBLEM_{status}", {**problem_response(status), "headers": headers}, lazy=True)
+        unchanged = {
+            "description": "The client has this answer already.",
+            "headers": {"X-Request-ID": "REQUEST_ID", "ETag": "ETAG"},
+        }
+        components.response("NOT_MODIFIED", unchanged, lazy=True)
+        for name, (header, text) in _PARAMETERS.items():
+            components.parameter(name, "header", {"name": header, "description": text, "schema": _TEXT}, lazy=True)
 
     def _register_etag_headers(self) -> None:
-        for name, text in (
-            ("If-Match", "Change only if the resource still has this ETag, else 412."),
-            ("If-None-Match", "Answer 304 if the resource still has this ETag."),
-        ):
-            header = {"name": name, "description": text, "schema": {"type": "string"}}
-            self.spec.components.parameter(name.upper().replace("-", "_"), "header", header, lazy=True)
+        """None: see above."""
 
     def _register_pagination_header(self) -> None:
-        names = ("total", "total_pages", "first_page", "last_page", "page", "previous_page", "next_page")
-        numbers = {"type": "object", "properties": {name: {"type": "integer"} for name in names}, "required": list(names[:2])}
-        example = {"total": 42, "total_pages": 3, "first_page": 1, "last_page": 3, "page": 1, "next_page": 2}
-        header = {
-            "description": "Where this page stands.",
-            "content": {"application/json": {"schema": numbers, "example": example}},
-        }
-        self.spec.components.header("PAGINATION", header, lazy=True)
+        """None: see above."""
 
     @cached_property
     def document(self) -> bytes:
         """The document as JSON; it does not change while the process lives."""
         return to_bytes(self.spec.to_dict())
 
-    def answer_document(self) -> Response:
-        """The OpenAPI document."""
+    @public
+    def _openapi_json(self) -> Response:
         return Response(self.document, mimetype="application/json", headers={"Cache-Control": "public, max-age=300"})
+
+
+# Regular expressions that Python and JavaScript read alike. What may stand at the ends is trimmed.
+_CONTROLS = r"\u0000-\u001f\u007f-\u009f"
+_PUNCTUATION = r"\u0000-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00a9"
+_LINE = rf"^\s*[^\s{_CONTROLS}]([^{_CONTROLS}]*[^\s{_CONTROLS}])?\s*$"
+_LINES = r"^([^\u0000-\u0008\u000b-\u001f\u007f-\u009f]|\r\n)*$"
+_WORDS = rf"^[^{_CONTROLS}]*[^{_PUNCTUATION}][^{_CONTROLS}]*$"
+_NO_NUL = r"^[^\u0000]*$"
+
+
+def _rules_of_text(_: object, field: ma.Field[Any], ret: dict[str, Any], **__: object) -> dict[str, Any]:
+    """What a text that is sent may hold, as a pattern."""
+    if not isinstance(field.root, Input | Query):
+        return {}
+    if isinstance(field, fields.Search):
+        return {"pattern": _WORDS}
+    if "pattern" in ret:  # `\Z` is Python's alone; `$` of JSON Schema never stands before a newline.
+        return {"pattern": ret["pattern"].replace(r"\Z", "$")}
+    if isinstance(field, fields.Text):
+        return {"pattern": _LINES if field.multiline else _LINE}
+    return {"pattern": _NO_NUL} if isinstance(field, fields.Password) else {}
 
 
 def config() -> dict[str, Any]:
@@ -114,14 +174,7 @@ def config() -> dict[str, Any]:
     }
 
 
-View = Callable[..., Any]
 docs = Blueprint("docs", __name__)
-
-
-def public(view: View) -> View:
-    """Marks a view as open to everyone."""
-    view.is_public = True  # pyright: ignore[reportFunctionMemberAccess]
-    return view
 
 
 @docs.get("/")
@@ -149,22 +202,25 @@ def asset(name: str) -> Response:
     """One of Swagger UI's files."""
     if name not in _ASSETS:
         raise NotFound
-    response = send_from_directory(str(files("flask_swagger_ui") / "dist"), name, max_age=86400)
-    return response
+    return send_from_directory(str(files("flask_swagger_ui") / "dist"), name, max_age=86400)
 
 
 def init_app(app: Flask) -> Api:
     """Adds the document and its page to the application; returns the Api that blueprints are registered with."""
     app.url_map.converters["id"] = IdConverter
     api = Api(app, spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=_schema_name)})
-    api.register_converter(IdConverter, lambda _: {"type": "string", "format": "uuid", "pattern": ID_PATTERN})
+    api.register_converter(IdConverter, _rules_of_id)
     bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "The `access_token` of a login."}
     api.spec.components.security_scheme("bearer", bearer)
     app.register_blueprint(docs, url_prefix=f"{PREFIX}/docs")
     app.add_url_rule("/", "root", public(lambda: redirect(url_for("docs.page"))))
-    app.view_functions["api-docs.openapi_json"] = public(lambda: api.answer_document())
     return api
 
 
-def _schema_name(schema: Any) -> str:
-    return resolve_schema_cls(schema).__name__.removesuffix("Schema")
+def _rules_of_id(_: IdConverter) -> dict[str, str]:
+    return {"type": "string", "format": "uuid", "pattern": fields.ID_PATTERN}
+
+
+def _schema_name(schema: Schema | type[Schema]) -> str:
+    kind = schema if isinstance(schema, type) else type(schema)
+    return kind.__name__.removesuffix("Schema")

@@ -15,6 +15,7 @@ from sqlalchemy import (
     BindParameter,
     Column,
     ColumnElement,
+    Connection,
     Engine,
     FromClause,
     Integer,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import Text, TypeEngine
 
 from .database import reading
@@ -47,10 +49,19 @@ class Statement:
     def rows(self, **values: Any) -> Sequence[Row[Any]]:
         """All rows; in the open transaction if there is one, else on its own."""
         where = reading()
-        if isinstance(where, Engine):
-            with where.connect() as connection:
-                return connection.execute(self.statement, values).all()
-        return where.execute(self.statement, values).all()
+        if isinstance(where, Connection):
+            return where.execute(self.statement, values).all()
+        try:
+            return self._alone(where, values)
+        except DBAPIError as error:
+            # A read can be repeated; it is cheaper than asking each connection whether it still works.
+            if not error.connection_invalidated:
+                raise
+            return self._alone(where, values)
+
+    def _alone(self, engine: Engine, values: dict[str, Any]) -> Sequence[Row[Any]]:
+        with engine.connect() as connection:
+            return connection.execute(self.statement, values).all()
 
     def first(self, **values: Any) -> Row[Any] | None:
         """The first row, if there is one."""

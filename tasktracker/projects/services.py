@@ -145,7 +145,6 @@ def put_member(me: str, project_id: str, user_id: str, role: str, expected: Expe
         _check_may_set(caller, access.role_of(user_id, project_id))
         _check_user(user_id)
     _put(ProjectMember(project_id=project_id, user_id=user_id, role=role))
-    events.access_changed.send(project_ids=[project_id])
     return queries.MEMBER.get(project=project_id, user=user_id)
 
 
@@ -184,7 +183,7 @@ def delete_member(me: str, project_id: str, user_id: str, expected: Expected) ->
     access.check_open(project.archived_at)
     if not _remove_member(project_id, user_id):
         raise NotFound
-    events.access_changed.send(project_ids=[project_id])
+    events.sight_lost.send(project_ids=[project_id])
 
 
 @transactional
@@ -206,7 +205,6 @@ def put_team(me: str, project_id: str, team_id: str, role: str, expected: Expect
     access.check_open(project.archived_at)
     _check_may_set(caller, Role[present.role] if present else None)
     _put(ProjectTeam(project_id=project_id, team_id=team_id, role=role))
-    events.access_changed.send(project_ids=[project_id])
     return queries.PROJECT_TEAM.get(project=project_id, team=team_id)
 
 
@@ -228,4 +226,4 @@ def delete_team(me: str, project_id: str, team_id: str, expected: Expected) -> N
     access.check_open(project.archived_at)
     session().delete(present)
     session().flush()
-    events.access_changed.send(project_ids=[project_id])
+    events.sight_lost.send(project_ids=[project_id])

@@ -252,7 +252,7 @@ def _set_tags(task_id: str, tag_ids: Sequence[str]) -> bool:
 # --- what happens elsewhere -------------------------------------------------------------------------------------------
 
 
-@events.access_changed.connect
+@events.sight_lost.connect
 def take_off_tasks(_: object, *, project_ids: Sequence[str]) -> None:
     """Takes whoever cannot see a project any more off the tasks assigned to them there."""
     lost = role_in_id(_tasks.c.project_id, _tasks.c.assigned_to_id) == NO_ROLE
