@@ -282,6 +282,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     @app.before_request
     def begin() -> None:
         g.started = time.perf_counter()
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id())
         if (
             settings.trusted_hosts
             and request.path not in _PROBES
@@ -304,7 +306,6 @@ def init_app(app: Flask, settings: Settings) -> None:
         if request.path not in _PROBES:
             access_log.info(
                 "request",
-                request_id=g.request_id,
                 method=request.method,
                 route=str(request.url_rule) if request.url_rule else None,
                 status=response.status_code,

@@ -14,6 +14,7 @@ from config import Settings
 def configure(settings: Settings) -> None:
     """Sends structlog's and the standard library's events through the same processors to standard output."""
     shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,  # The request's id, on every line of the request.
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
