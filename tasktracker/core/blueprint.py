@@ -147,23 +147,18 @@ def _request_example(schema: Schema) -> dict[str, Any]:
 
 def _document(doc: dict[str, Any], info: Mapping[str, Any], *, method: str, **_: Any) -> dict[str, Any]:
     """Adds to an operation what follows from its policy: security, headers and every problem it can answer."""
-    policy = info["policy"]
-    success = next(status for status in doc["responses"] if int(status) < 400)
-    responses: dict[int, Any] = {int(success): {**doc["responses"][success], "headers": _headers(policy, method, int(success))}}
-    parameters = [name for name, heeded in _validators(policy, method).items() if heeded]
-    if "IF_NONE_MATCH" in parameters:
-        responses[304] = "NOT_MODIFIED"
+    policy, responses = info["policy"], doc["responses"]
+    success = next(status for status in responses if int(status) < 400)
+    documented: dict[int, Any] = {int(success): responses[success]}
+    responses[success]["headers"] = _headers(policy, method, int(success))
+    parameters = [*doc.get("parameters", ()), *(["IF_MATCH"] if policy["conditional"] else ())]
+    if method == "get" and not policy["public"]:
+        parameters.append("IF_NONE_MATCH")
+        documented[304] = "NOT_MODIFIED"
     for status in sorted(_problems(policy, method)):
-        responses[status] = _conflict(policy["conflicts"]) if status == 409 else f"PROBLEM_{status}"
-    doc["operationId"] = policy["name"]
-    doc["security"] = [] if policy["public"] else [{"bearer": []}]
-    doc["parameters"] = [*doc.get("parameters", ()), *parameters]
-    doc["responses"] = responses
-    return doc
-
-
-def _validators(policy: Mapping[str, Any], method: str) -> dict[str, bool]:
-    return {"IF_MATCH": policy["conditional"], "IF_NONE_MATCH": method == "get" and not policy["public"]}
+        documented[status] = _conflict(policy["conflicts"]) if status == 409 else f"PROBLEM_{status}"
+    security = [] if policy["public"] else [{"bearer": []}]
+    return {**doc, "operationId": policy["name"], "security": security, "parameters": parameters, "responses": documented}
 
 
 def _headers(policy: Mapping[str, Any], method: str, success: int) -> dict[str, str]:
@@ -210,5 +205,6 @@ def problem_response(status: int, description: str = "", code: str = "") -> dict
         example["errors"] = [{"location": "body", "pointer": "/due_date", "message": "Not a date such as 2026-12-24."}]
     return {
         "description": description or meaning,
+        "headers": {"X-Request-ID": "REQUEST_ID"},
         "content": {PROBLEM: {"schema": ProblemSchema, "example": example}},
     }

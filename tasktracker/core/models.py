@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import uuid_utils
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..extensions import Base
@@ -19,6 +20,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def _created_at(context: DefaultExecutionContext) -> datetime:
+    return context.get_current_parameters()["created_at"]
+
+
 class Record(Base):
     """A resource with a life of its own."""
 
@@ -26,7 +31,7 @@ class Record(Base):
 
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
-    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_created_at)
     # Counts the changes of the resource's own fields and links; the first part of its ETag.
     version: Mapped[int] = mapped_column(default=1)
 

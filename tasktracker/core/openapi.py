@@ -111,8 +111,9 @@ class Api(_Untyped):
         for name, header in _HEADERS.items():
             components.header(name, header, lazy=True)
         for status in PROBLEMS:
-            headers = {"X-Request-ID": "REQUEST_ID", **_MORE_HEADERS.get(status, {})}
-            components.response(f"PROBLEM_{status}", {**problem_response(status), "headers": headers}, lazy=True)
+            problem = problem_response(status)
+            problem["headers"] |= _MORE_HEADERS.get(status, {})
+            components.response(f"PROBLEM_{status}", problem, lazy=True)
         unchanged = {
             "description": "The client has this answer already.",
             "headers": {"X-Request-ID": "REQUEST_ID", "ETag": "ETAG"},
@@ -137,10 +138,10 @@ class Api(_Untyped):
         return Response(self.document, mimetype="application/json", headers={"Cache-Control": "public, max-age=300"})
 
 
-# Regular expressions that Python and JavaScript read alike. What may stand at the ends is trimmed.
+# Regular expressions that Python and JavaScript read alike; what is trimmed may stand at the ends.
 _CONTROLS = r"\u0000-\u001f\u007f-\u009f"
 _PUNCTUATION = r"\u0000-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00a9"
-_LINE = rf"^\s*[^\s{_CONTROLS}]([^{_CONTROLS}]*[^\s{_CONTROLS}])?\s*$"
+_LINE = rf"^[ \t\r\n]*[^\s{_CONTROLS}]([^{_CONTROLS}]*[^\s{_CONTROLS}])?[ \t\r\n]*$"
 _LINES = r"^([^\u0000-\u0008\u000b-\u001f\u007f-\u009f]|\r\n)*$"
 _WORDS = rf"^[^{_CONTROLS}]*[^{_PUNCTUATION}][^{_CONTROLS}]*$"
 _NO_NUL = r"^[^\u0000]*$"

@@ -51,7 +51,7 @@ _columns: dict[str, AnyColumn] = {
     "description": Project.description,
     "color": Project.color,
     "owner": brief(_owner),
-    "role": type_coerce(_role, Choice(Role)),
+    "role": type_coerce(func.nullif(_role, NO_ROLE), Choice(Role)),
     "is_inbox": Project.is_inbox,
     "archived_at": Project.archived_at,
     "task_count": _count_tasks(),

@@ -1,0 +1,9 @@
+import pytest
+
+from .grid import World
+
+
+@pytest.fixture(scope="module")
+def world(app):
+    """People with every role, held in every way."""
+    return World(app)
