@@ -118,6 +118,16 @@ class _Reader:
             self.faults[name] = f"not an address that starts with {' or '.join(f'{s}://' for s in schemes)} and a host; set one"
         return value.rstrip("/")
 
+    def check_place(self, name: str, url: str) -> None:
+        """Host and port must be readable, and a database must be named."""
+        try:
+            parts = urlsplit(url)
+            _ = parts.port, parts.hostname
+        except ValueError:
+            parts = urlsplit("")
+        if len(parts.path) < 2:
+            self.faults[name] = "has no readable host, port or name; set postgresql://USER@HOST:5432/NAME"
+
     def secret(self, name: str, keep_in: Path | None) -> str:
         """A signing key of 32 bytes at least; in development it is made once and kept in a file."""
         value = self.environ.get(name)
@@ -152,7 +162,8 @@ class _Reader:
     def database(self, name: str, instance: Path) -> str:
         url = self.environ.get(name, f"sqlite:///{instance / 'tasktracker.db'}")
         scheme, separator, rest = url.partition("://")
-        if (separator and scheme in ("postgres", "postgresql")) or scheme.startswith("postgresql+"):
+        if separator and (scheme in ("postgres", "postgresql") or scheme.startswith("postgresql+")):
+            self.check_place(name, url)
             return f"postgresql+psycopg2://{rest}"
         if not url.startswith("sqlite:///") or rest in ("/", "/:memory:"):
             self.faults[name] = "is not a database that is known; set sqlite:///FILE or postgresql://USER@HOST/NAME"

@@ -4,7 +4,7 @@ import threading
 import unicodedata
 
 from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
+from argon2.exceptions import InvalidHashError, VerificationError
 
 # OWASP Password Storage Cheat Sheet: 19 MiB, two passes, one lane.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
@@ -30,7 +30,7 @@ def verify_password(stored: str | None, password: str) -> bool:
     with _at_once:
         try:
             return _hasher.verify(stored or _hash_of_nobody(), _normal(password)) and stored is not None
-        except VerificationError:
+        except (VerificationError, InvalidHashError):
             return False
 
 

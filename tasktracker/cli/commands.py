@@ -2,6 +2,12 @@
 
 from flask import Flask
 
+from .seed import seed
+from .settings import check_config
+from .users import users
+
 
 def init_app(app: Flask) -> None:
     """Adds them to the application."""
+    for command in (seed, users, check_config):
+        app.cli.add_command(command)

@@ -1,0 +1,34 @@
+"""What the commands have in common: faults become one line and exit status 1."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+import click
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+
+from ..core.errors import Refusal
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def told_plainly(command: Callable[P, R]) -> Callable[P, R]:
+    """Makes a command say why a use case refused, or that the database cannot be used, instead of showing a traceback.
+
+    Raises:
+        ClickException: in place of a refusal or a fault of the database.
+    """
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except Refusal as refusal:
+            raise click.ClickException(refusal.detail) from refusal
+        except (OperationalError, ProgrammingError, InterfaceError) as error:
+            reason = str(error.orig).strip().splitlines()[0]
+            advice = "Check that DATABASE_URL is right and answers, and run 'flask db upgrade'."
+            raise click.ClickException(f"The database refused: {reason}\n{advice}") from error
+
+    return run

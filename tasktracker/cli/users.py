@@ -1,0 +1,116 @@
+"""`flask users`: accounts from the command line."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+from marshmallow import ValidationError, validate
+from sqlalchemy import Row, String, bindparam, func, select
+from sqlalchemy.types import Integer
+
+from config import Settings
+
+from ..accounts.models import User
+from ..accounts.schemas import USERNAME, Username
+from ..accounts.services import create_user
+from ..core import fields
+from ..core.reading import Statement
+from ..core.schemas import Input
+from .terminal import told_plainly
+
+LONGEST_PASSWORD = 128
+_AT_ONCE = 500
+_HEADERS = ("USERNAME", "E-MAIL", "DISPLAY NAME", "ADMIN", "DISABLED", "CREATED")
+_WIDTHS = Statement(select(*(func.max(func.length(column)) for column in (User.username, User.email, User.display_name))))
+_USERS = Statement(
+    select(User.username, User.email, User.display_name, User.is_admin, User.disabled_at, User.created_at)
+    .where(User.username > bindparam("after", type_=String()))
+    .order_by(User.username)
+    .limit(bindparam("most", type_=Integer()))
+)
+
+users = AppGroup("users", help="Manage accounts.")
+
+
+class Address(fields.Text):
+    """An e-mail address."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        rules = [validate.Length(max=254), validate.Email(error="Not an e-mail address.")]
+        super().__init__(validate=rules, **kwargs)
+
+
+class NewUser(Input):
+    """A new account."""
+
+    email = Address(required=True)
+    username = Username(required=True, validate=USERNAME)
+    password = fields.Password(required=True)
+
+
+@users.command("create")
+@click.option("--email", required=True, help="Their address; it counts as verified.")
+@click.option("--username", required=True, help="3 to 32 of a-z, 0-9, '.', '_' and '-'.")
+@click.option("--admin", is_flag=True, help="They run the site.")
+@told_plainly
+def create(email: str, username: str, *, admin: bool) -> None:
+    """Make an account.
+
+    Asks for the password, or reads one line of standard input where that is no terminal.
+    """
+    settings: Settings = current_app.config["SETTINGS"]
+    who = _checked({"email": email, "username": username}, NewUser(exclude=["password"]))
+    password = _checked({"password": _ask_password()}, NewUser(only=["password"]))["password"]
+    least = settings.password_min_length
+    if not least <= len(password) <= LONGEST_PASSWORD:
+        raise click.ClickException(f"password: Not {least} to {LONGEST_PASSWORD} characters.")
+    create_user(**who, password=password, verified=True, admin=admin)
+    click.echo(f"Made the account {who['username']}.")
+
+
+def _checked(given: dict[str, str], schema: NewUser) -> dict[str, Any]:
+    """The input, as it is stored.
+
+    Raises:
+        ClickException: with a line for each option that breaks a rule.
+    """
+    try:
+        return schema.load(given)
+    except ValidationError as error:
+        messages: dict[str, Any] = error.normalized_messages()
+        raise click.ClickException("\n".join(f"{name}: {found[0]}" for name, found in messages.items())) from error
+
+
+def _ask_password() -> str:
+    if sys.stdin.isatty():
+        return click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    line = sys.stdin.buffer.readline().removesuffix(b"\n").removesuffix(b"\r")
+    return line.decode(errors="surrogateescape")
+
+
+@users.command("list")
+@told_plainly
+def show() -> None:
+    """List all accounts, by username."""
+    longest = [width or 0 for width in _WIDTHS.rows()[0]]
+    widths = [max(len(header), width) for header, width in zip(_HEADERS, (*longest, 0, 20, 20), strict=True)]
+    for cells in (_HEADERS, *_table()):
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+
+
+def _table() -> Iterator[tuple[str, ...]]:
+    for user in _all_users():
+        disabled = f"{user.disabled_at:%Y-%m-%dT%H:%M:%SZ}" if user.disabled_at else "-"
+        admin = "yes" if user.is_admin else "-"
+        yield user.username, user.email, user.display_name, admin, disabled, f"{user.created_at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _all_users() -> Iterator[Row[Any]]:
+    """All users, read in portions, so that neither memory nor a transaction grows with their number."""
+    after = ""
+    while portion := _USERS.rows(after=after, most=_AT_ONCE):
+        yield from portion
+        after = portion[-1].username

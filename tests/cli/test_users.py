@@ -1,0 +1,150 @@
+"""`flask users`: accounts from the command line, and that they are accounts like any other."""
+
+import os
+import pty
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ..people import PASSWORD
+from .apps import PLAIN, ROOT, application, flask, logged_in
+
+
+def create(app, password, *more, **options):
+    name = f"cli-{secrets.token_hex(4)}"
+    options = {"email": f"{name}@example.com", "username": name, **options}
+    words = [word for option, value in options.items() for word in (f"--{option}", value)]
+    return options["username"], flask(app, "users", "create", *words, *more, stdin=password)
+
+
+def listed(app) -> list[str]:
+    result = flask(app, "users", "list")
+    assert result.exit_code == 0, result.output
+    return result.output.splitlines()
+
+
+@pytest.mark.parametrize("admin", [False, True])
+def test_a_new_user_can_log_in_and_has_an_inbox(app, admin):
+    name, result = create(app, PASSWORD + "\n", *(["--admin"] if admin else []))
+    assert (result.exit_code, result.output) == (0, f"Made the account {name}.\n")
+    person = logged_in(app, name, PASSWORD)
+    me = person.get("/users/me").json
+    assert (me["is_admin"], me["email_verified"], me["display_name"]) == (admin, True, name)
+    assert person.inbox()["role"] == "owner"
+
+
+@pytest.mark.parametrize("password", ["é" * 12, " leading and trailing ", "p" * 128, "tab\tand\\backslash"])
+def test_a_password_is_taken_as_it_is(app, password):
+    name, result = create(app, f"{password}\r\n")
+    assert result.exit_code == 0, result.output
+    assert logged_in(app, name, password).username == name
+
+
+def test_a_username_is_kept_in_lower_case_and_an_address_trimmed(app):
+    name = f"cli-{secrets.token_hex(4)}"
+    _, result = create(app, PASSWORD, username=name.upper(), email=f"  {name}@Example.com ")
+    assert result.exit_code == 0, result.output
+    assert logged_in(app, f"{name}@EXAMPLE.com", PASSWORD).get("/users/me").json["email"] == f"{name}@Example.com"
+
+
+@pytest.mark.parametrize(
+    ("password", "options", "told"),
+    [
+        ("p" * 11, {}, "password: Not 12 to 128 characters."),
+        ("p" * 129, {}, "password: Not 12 to 128 characters."),
+        ("", {}, "password: Not 12 to 128 characters."),
+        (b"not UTF-8: \xff\xfe", {}, "password: Lone surrogates and NUL are not allowed."),
+        ("null \0 inside it", {}, "password: Lone surrogates and NUL are not allowed."),
+        (PASSWORD, {"username": "ab"}, "username: Not 3 to 32"),
+        (PASSWORD, {"username": "a" * 33}, "username: Not 3 to 32"),
+        (PASSWORD, {"username": "a b c"}, "username: Not 3 to 32"),
+        (PASSWORD, {"username": "a@b.c"}, "username: Not 3 to 32"),
+        (PASSWORD, {"username": "zoë"}, "username: Not 3 to 32"),
+        (PASSWORD, {"email": "nobody"}, "email: Not an e-mail address."),
+        (PASSWORD, {"email": "a@b"}, "email: Not an e-mail address."),
+        (PASSWORD, {"email": "a b@example.com"}, "email: Not an e-mail address."),
+        (PASSWORD, {"email": "x" * 250 + "@b.de"}, "email: Longer than maximum length 254."),
+        (PASSWORD, {"email": "a\r\nBcc: b@example.com"}, "email: Control characters"),
+    ],
+)
+def test_what_breaks_a_rule_is_refused_in_one_line(app, password, options, told):
+    before = listed(app)
+    _, result = create(app, password, **options)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {told}")
+    assert result.stderr.count("\n") == 1
+    assert not result.stdout
+    assert listed(app) == before
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        (lambda ada: {"username": ada.username}, "This username is taken."),
+        (lambda ada: {"username": ada.username.upper()}, "This username is taken."),
+        (lambda ada: {"email": ada.email.upper()}, "This address has an account."),
+        (lambda ada: {"email": ada.email.replace("@example", "@\uff45xample")}, "This address has an account."),
+    ],
+)
+def test_what_is_taken_is_told(app, ada, fields, told):
+    _, result = create(app, PASSWORD, **fields(ada))
+    assert (result.exit_code, result.stderr) == (1, f"Error: {told}\n")
+
+
+def test_the_least_length_is_a_setting(app, environment):
+    with application({**environment, "PASSWORD_MIN_LENGTH": "20"}) as stricter:
+        _, result = create(stricter, "p" * 19)
+        assert (result.exit_code, result.stderr) == (1, "Error: password: Not 20 to 128 characters.\n")
+        _, result = create(stricter, "p" * 20)
+        assert result.exit_code == 0
+
+
+def test_a_terminal_is_asked_twice_and_shows_no_password(tmp_path):
+    settings = {**PLAIN, "INSTANCE_PATH": str(tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path / 'own.db'}"}
+    command = [Path(sys.executable).with_name("flask"), "users", "create", "--username", "grace", "--email", "g@b.de"]
+    mine, theirs = pty.openpty()
+    everything = {"PATH": os.environ["PATH"], **settings}
+    with application(settings, migrated=True) as app:
+        with subprocess.Popen(command, cwd=ROOT, env=everything, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+            os.close(theirs)
+            shown = answer_prompts(mine, [PASSWORD, "another one", PASSWORD, PASSWORD])
+        os.close(mine)
+        assert process.returncode == 0, shown
+        assert shown.count("Password: ") == 2
+        assert PASSWORD not in shown
+        assert "another" not in shown
+        assert logged_in(app, "grace", PASSWORD).username == "grace"
+
+
+def answer_prompts(terminal: int, answers: list[str]) -> str:
+    """Types an answer whenever a prompt is shown; all that the terminal showed."""
+    shown, prompts = "", 0
+    while True:
+        try:
+            read = os.read(terminal, 4096).decode()
+        except OSError:  # The other side is closed.
+            return shown
+        if not read:
+            return shown
+        shown += read
+        if shown.count(": ") > prompts and answers and shown.endswith(": "):
+            prompts = shown.count(": ")
+            os.write(terminal, answers.pop(0).encode() + b"\n")
+
+
+def test_the_list_shows_everyone_once_in_order(empty):
+    assert len(listed(empty)) == 1
+    assert flask(empty, "seed", "--users", "1100", "--projects", "1", "--tasks", "0").exit_code == 0
+    create(empty, PASSWORD, "--admin", username="zz-top", email="zz@example.com")
+    header, *lines = listed(empty)
+    assert header.split() == ["USERNAME", "E-MAIL", "DISPLAY", "NAME", "ADMIN", "DISABLED", "CREATED"]
+    names = [line.split()[0] for line in lines]
+    assert len(names) == 1101
+    assert names == sorted(set(names))
+    assert lines[-1].split()[:5] == ["zz-top", "zz@example.com", "zz-top", "yes", "-"]
+    demo = next(line for line in lines if line.startswith("demo "))
+    assert demo.split() == ["demo", "demo@example.com", "Demo", "User", "-", "-", "2024-01-08T07:00:01Z"]
+    assert {line.index(line.split("  ")[-1].strip()) for line in lines} == {header.index("CREATED")}
