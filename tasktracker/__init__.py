@@ -17,8 +17,9 @@ from .projects.routes import blueprint as projects
 from .tags.routes import blueprint as tags
 from .tasks.routes import blueprint as tasks
 
-EXPOSED = """X-Pagination Link ETag Location Retry-After X-Request-ID
-    RateLimit-Limit RateLimit-Remaining RateLimit-Reset""".split()
+# What pages of other origins may read of an answer.
+EXPOSED = ["X-Pagination", "Link", "ETag", "Location", "Retry-After", "X-Request-ID"]
+LIMITS_EXPOSED = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"]
 
 
 class Application(Flask):
@@ -53,7 +54,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     http.init_app(app, settings)
     tokens.init_app(app)
     if settings.cors_origins:
-        CORS(app, origins=list(settings.cors_origins), expose_headers=EXPOSED, max_age=600)
+        CORS(app, origins=list(settings.cors_origins), expose_headers=EXPOSED + LIMITS_EXPOSED, max_age=600)
 
     api = openapi.init_app(app)
     for blueprint in (accounts, projects, tasks, tags):

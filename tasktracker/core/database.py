@@ -16,10 +16,15 @@ from sqlalchemy.orm import Session
 from config import Settings
 
 from ..extensions import Base, db
-from .errors import Conflict, Refusal
+from .errors import Conflict, Refusal, Unavailable
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class Overtaken(Exception):
+    """What a use case had read was changed before it held the lock; it is run anew."""
+
 
 READ = "read"  # The name of the engine for statements outside a transaction.
 _ATTEMPTS = 3
@@ -86,9 +91,10 @@ def reading() -> Engine | Connection:
 def transactional(use_case: Callable[P, R]) -> Callable[P, R]:
     """Makes a use case one transaction: committed when it returns, rolled back when it raises.
 
-    A deadlock or a serialization failure runs the whole use case again, three times in all.
+    A deadlock, a serialization failure or `Overtaken` runs the whole use case again, three times in all.
 
     Raises:
+        Unavailable: others were faster three times.
         Conflict: where a unique rule of the database is broken that was registered with `taken`.
     """
 
@@ -102,15 +108,15 @@ def transactional(use_case: Callable[P, R]) -> Callable[P, R]:
             except IntegrityError as error:
                 db.session.rollback()
                 raise _conflict(error) or error from error
-            except DBAPIError as error:
+            except (DBAPIError, Overtaken) as error:
                 db.session.rollback()
-                if attempt == _ATTEMPTS or sqlstate(error) not in _TRANSIENT:
+                if isinstance(error, DBAPIError) and sqlstate(error) not in _TRANSIENT:
                     raise
                 time.sleep(secrets.SystemRandom().uniform(0.01, 0.05) * attempt)
             except BaseException:
                 db.session.rollback()
                 raise
-        raise AssertionError("unreachable")
+        raise Unavailable(retry_after=1)
 
     return run
 

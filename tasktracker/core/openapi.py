@@ -151,6 +151,10 @@ def _rules_of_text(_: object, field: ma.Field[Any], ret: dict[str, Any], **__: o
     """What a text that is sent may hold, as a pattern."""
     if not isinstance(field.root, Input | Query):
         return {}
+    if isinstance(field.root, Query):
+        ret.pop("example", None)  # Swagger UI would send it and find nothing.
+    if isinstance(field, fields.IdOr):
+        ret.pop("format", None)  # There is no name for it; the pattern says it all.
     if isinstance(field, fields.Search):
         return {"pattern": _WORDS}
     if "pattern" in ret:  # `\Z` is Python's alone; `$` of JSON Schema never stands before a newline.

@@ -13,14 +13,14 @@ from ..projects.access import NO_ROLE, role_in
 from ..projects.models import Project, Role
 from .models import Task
 
+_role = role_in(Project.id, Project.owner_id)
 _found = (
-    select(Task.created_by_id, role_in(Project.id, Project.owner_id).label("role"))
+    select(Task.project_id, Task.created_by_id, _role.label("role"))
     .join(Project, Project.id == Task.project_id)
-    .where(Task.id == bindparam("task", type_=Id()))
+    .where(Task.id == bindparam("task", type_=Id()), _role > NO_ROLE)
 )
 _FIND = Statement(_found)
 _LOCK = _found.add_columns(
-    Task.project_id,
     Task.version,
     Task.title,
     Task.description,
@@ -33,21 +33,23 @@ _LOCK = _found.add_columns(
 ).with_for_update(of=Task)
 
 
-def _check(user_id: str, row: Row[Any] | None, to: str) -> None:
-    role = None if row is None or row.role == NO_ROLE else Role(row.role)
-    if row is not None and to == "delete_task":
+def _check(user_id: str, row: Row[Any] | None, to: str) -> Row[Any]:
+    if row is None:
+        raise NotFound
+    if to == "delete_task":
         to = "delete_own_task" if row.created_by_id == user_id else "delete_any_task"
-    projects.check(role, to)
+    projects.check(Role(row.role), to)
+    return row
 
 
-def find(user_id: str, task_id: str, *, to: str = "read") -> None:
-    """Checks what a user may do with a task.
+def find(user_id: str, task_id: str, *, to: str = "read") -> Row[Any]:
+    """The task's `project_id`, if the user may do this with it.
 
     Raises:
         NotFound: the task does not exist, or the user may not see it.
         Forbidden: the role is too low.
     """
-    _check(user_id, _FIND.first(me=user_id, task=task_id), to)
+    return _check(user_id, _FIND.first(me=user_id, task=task_id), to)
 
 
 def lock(user_id: str, task_id: str, *, to: str) -> Row[Any]:
@@ -57,8 +59,7 @@ def lock(user_id: str, task_id: str, *, to: str) -> Row[Any]:
         NotFound: the task does not exist, or the user may not see it.
         Forbidden: the role is too low.
     """
-    row = session().connection().execute(_LOCK, {"me": user_id, "task": task_id}).one_or_none()
-    _check(user_id, row, to)
-    if row is None:
-        raise NotFound
-    return row
+    connection, values = session().connection(), {"me": user_id, "task": task_id}
+    row = connection.execute(_LOCK, values).one_or_none()
+    # Where it waited for a move, PostgreSQL held the moved task against the project it came from and found nothing.
+    return _check(user_id, row or connection.execute(_LOCK, values).one_or_none(), to)

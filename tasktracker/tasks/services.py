@@ -6,14 +6,13 @@ most. Making a task counts its project's number up, which judges and locks at on
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Update, bindparam, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import aliased
 
 from ..core import events
-from ..core.database import session, transactional
+from ..core.database import Overtaken, session, transactional
 from ..core.errors import Invalid, NotFound
 from ..core.http import Expected, Resource
 from ..core.models import new_id, now
@@ -29,14 +28,34 @@ from .models import COMPLETED, Task
 
 _tasks, _projects, _task_tags = table_of(Task), table_of(Project), table_of(TaskTag)
 _PROJECT_ID = bindparam("project", type_=Id())
-_TASK_ID = bindparam("task", type_=Id())
-_TAG_IDS = bindparam("tags", type_=Many(Id()))
-_tags_found = (
-    select(func.count()).select_from(Tag).where(Tag.project_id == _PROJECT_ID, among(Tag.id, _TAG_IDS)).scalar_subquery()
-)
 _INBOX = Statement(select(Project.id).where(Project.owner_id == bindparam("me", type_=Id()), Project.is_inbox))
-_TAGS_FOUND = Statement(select(_tags_found.label("found")))
-_UPDATE = update(_tasks).where(_tasks.c.id == _TASK_ID).values(version=_tasks.c.version + 1)
+_UPDATE = update(_tasks).where(_tasks.c.id == bindparam("task", type_=Id())).values(version=_tasks.c.version + 1)
+_COUNT_UP = (
+    update(_projects)
+    .where(_projects.c.id == _PROJECT_ID, _projects.c.archived_at.is_(None))
+    .where(role_in(_projects.c.id, _projects.c.owner_id) >= NEEDED["create_task"].value)
+    .values(last_number=_projects.c.last_number + 1)
+    .returning(_projects.c.last_number)
+)
+_HOLD = (
+    select(_projects.c.id)
+    .where(among(_projects.c.id, bindparam("projects", type_=Many(Id()))))
+    .where(role_in(_projects.c.id, _projects.c.owner_id) > NO_ROLE)
+    .order_by(_projects.c.id)
+    .with_for_update(key_share=True)
+)
+_LINKS = Statement(
+    select(
+        role_in_id(_PROJECT_ID, bindparam("assignee", type_=Id())).label("role"),
+        select(func.count())
+        .select_from(Tag)
+        .where(Tag.project_id == _PROJECT_ID, among(Tag.id, bindparam("tags", type_=Many(Id()))))
+        .scalar_subquery()
+        .label("tags"),
+    )
+)
+# What is judged by the members or the tags of a project, which must not change until it is written.
+_LINKED = {"assigned_to_id", "tag_ids", "project_id"}
 
 # --- making -----------------------------------------------------------------------------------------------------------
 
@@ -65,7 +84,8 @@ def create_task(me: str, project_id: str, fields: Mapping[str, Any]) -> Resource
     values = dict(fields)
     tag_ids = list(dict.fromkeys(values.pop("tag_ids", ())))
     _check_dates(values.get("start_date"), values.get("due_date"), values)
-    number = _take_number(me, project_id, values.get("assigned_to_id"), tag_ids)
+    number = _take_number(me, project_id)
+    _check_links(project_id, values.get("assigned_to_id"), tag_ids)
     moment, task_id = now(), new_id()
     task: dict[str, Any] = {
         "description": "",
@@ -89,34 +109,17 @@ def create_task(me: str, project_id: str, fields: Mapping[str, Any]) -> Resource
     return queries.TASK.get(me=me, task=task_id)
 
 
-@cache
-def _counting_up(*, assignee: bool, tags: bool) -> Update:
-    """Gives the next number of a project, if the caller may have it for such a task."""
-    columns = _projects.c
-    allowed = [
-        columns.id == _PROJECT_ID,
-        columns.archived_at.is_(None),
-        role_in(columns.id, columns.owner_id) >= NEEDED["create_task"].value,
-    ]
-    if assignee:
-        allowed.append(role_in(columns.id, columns.owner_id, bindparam("assignee", type_=Id())) > NO_ROLE)
-    if tags:
-        allowed.append(_tags_found == bindparam("tag_count"))
-    counted = update(_projects).where(*allowed).values(last_number=columns.last_number + 1)
-    return counted.returning(columns.last_number)
+def _take_number(me: str, project_id: str) -> int:
+    """The next number of a project, which is locked from here on.
 
-
-def _take_number(me: str, project_id: str, assignee: str | None, tag_ids: Sequence[str]) -> int:
-    statement = _counting_up(assignee=assignee is not None, tags=bool(tag_ids))
-    values = {"me": me, "project": project_id, "assignee": assignee, "tags": tag_ids, "tag_count": len(tag_ids)}
-    number = session().connection().execute(statement, values).scalar_one_or_none()
+    Raises:
+        NotFound, Forbidden, Conflict: the caller may not make a task there.
+    """
+    number = session().connection().execute(_COUNT_UP, {"me": me, "project": project_id}).scalar_one_or_none()
     if number is None:
-        # Nothing was counted, so something is not allowed: locked, it can be told what.
         project, _ = projects.lock(me, project_id, to="create_task")
         projects.check_open(project.archived_at)
-        _check_assignee(project_id, assignee)
-        _check_tags(project_id, tag_ids)
-        return _take_number(me, project_id, assignee, tag_ids)
+        raise Overtaken
     return number
 
 
@@ -134,21 +137,17 @@ def update_task(me: str, task_id: str, changes: Mapping[str, Any], expected: Exp
             wrong order.
         Conflict: `project_archived`, of the project or of the target.
     """
-    task = access.lock(me, task_id, to="update_task")
+    task = _lock(me, task_id, changes)
     expected.check(task.version)
     projects.check_open(task.archived_at)
     values = dict(changes)
     tag_ids = values.pop("tag_ids", None)
     target = values.get("project_id", task.project_id)
     moves = target != task.project_id
-    if "assigned_to_id" in values or moves:
-        _hold(task.project_id)
     if moves:
         values["number"] = _number_in(me, target)
-    if values.get("assigned_to_id") and (moves or values["assigned_to_id"] != task.assigned_to_id):
-        _check_assignee(target, values["assigned_to_id"])
-    if tag_ids is not None:
-        _check_tags(target, tag_ids)
+    is_new = moves or values.get("assigned_to_id") != task.assigned_to_id
+    _check_links(target, values.get("assigned_to_id") if is_new else None, tag_ids or ())
     if moves:
         tag_ids = _tags_of_same_name(task_id, target) if tag_ids is None else tag_ids
         if "assigned_to_id" not in values and not _sees(target, task.assigned_to_id):
@@ -160,6 +159,23 @@ def update_task(me: str, task_id: str, changes: Mapping[str, Any], expected: Exp
         values |= _following(task, values)
         session().connection().execute(_UPDATE, {**values, "updated_at": now(), "task": task_id})
     return queries.TASK.get(me=me, task=task_id)
+
+
+def _lock(me: str, task_id: str, changes: Mapping[str, Any]) -> Row[Any]:
+    """The task, locked; before it the projects whose members and tags the change is judged by.
+
+    Projects are always locked before what is in them, and in the order of their ids, so that no two changes wait for
+    each other.
+    """
+    if not _LINKED & changes.keys():
+        return access.lock(me, task_id, to="update_task")
+    project_id = access.find(me, task_id, to="update_task").project_id
+    held = [project_id, changes.get("project_id", project_id)]
+    session().connection().execute(_HOLD, {"me": me, "projects": held})
+    task = access.lock(me, task_id, to="update_task")
+    if task.project_id != project_id:
+        raise Overtaken
+    return task
 
 
 def _following(task: Row[Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,15 +190,10 @@ def _following(task: Row[Any], values: Mapping[str, Any]) -> dict[str, Any]:
     return following
 
 
-def _hold(project_id: str) -> None:
-    """Keeps the members of a project from changing until the end of the transaction."""
-    session().execute(select(Project.id).where(Project.id == project_id).with_for_update(read=True))
-
-
 def _number_in(me: str, target: str) -> int:
     """The next number in the project that a task moves to."""
     try:
-        return _take_number(me, target, None, ())
+        return _take_number(me, target)
     except NotFound as error:
         raise Invalid.field("/project_id", "Not a project that you can see.") from error
 
@@ -215,15 +226,15 @@ def _sees(project_id: str, user_id: str | None) -> bool:
     return user_id is None or projects.role_of(user_id, project_id) is not None
 
 
-def _check_assignee(project_id: str, user_id: str | None) -> None:
-    if not _sees(project_id, user_id):
-        raise Invalid.field("/assigned_to_id", "Not a user who can see the project.")
-
-
-def _check_tags(project_id: str, tag_ids: Sequence[str]) -> None:
+def _check_links(project_id: str, assignee: str | None, tag_ids: Sequence[str]) -> None:
+    """An assignee must see the project, and a tag belong to it."""
+    if assignee is None and not tag_ids:
+        return
     wanted = list(dict.fromkeys(tag_ids))
-    row = _TAGS_FOUND.first(project=project_id, tags=wanted)
-    if row is None or row.found < len(wanted):
+    found = _LINKS.rows(project=project_id, assignee=assignee, tags=wanted)[0]
+    if assignee is not None and found.role == NO_ROLE:
+        raise Invalid.field("/assigned_to_id", "Not a user who can see the project.")
+    if found.tags < len(wanted):
         raise Invalid.field("/tag_ids", "Not all of these are tags of the project.")
 
 

@@ -1,0 +1,174 @@
+"""One request is about to commit while another begins: what the second judges by must be what the first leaves."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import pytest
+from flask import Flask
+from sqlalchemy import event
+from werkzeug.test import TestResponse
+
+from tasktracker.extensions import db
+
+from ..people import pointers, problem
+
+Request = Callable[[], TestResponse]
+
+
+@pytest.fixture
+def overtake(app: Flask):
+    """Holds the first request before its commit until the second waits for it, or is through; gives both answers."""
+    with app.app_context():
+        engine = db.engine
+    held, go, first_thread = threading.Event(), threading.Event(), []
+
+    def hold(_: object) -> None:
+        if threading.get_ident() in first_thread:
+            held.set()
+            go.wait(10)
+
+    def run(first: Request, second: Request) -> tuple[TestResponse, TestResponse]:
+        held.clear()
+        go.clear()
+
+        def send_first() -> TestResponse:
+            first_thread[:] = [threading.get_ident()]
+            return first()
+
+        with ThreadPoolExecutor(2) as threads:
+            before = threads.submit(send_first)
+            assert held.wait(10)
+            after = threads.submit(second)
+            wait([after], timeout=0.25)  # Whoever waits for a lock cannot be seen from here on SQLite.
+            go.set()
+            return before.result(20), after.result(20)
+
+    event.listen(engine, "commit", hold)
+    yield run
+    event.remove(engine, "commit", hold)
+
+
+@pytest.fixture
+def project(ada, bob):
+    project = ada.project()
+    ada.add(project, bob)
+    return project
+
+
+def creation(person, project, **fields) -> Request:
+    return lambda: person.post("/tasks", {"title": "New", "project_id": project["id"], **fields})
+
+
+def change(person, task, **changes) -> Request:
+    return lambda: person.patch(f"/tasks/{task['id']}", changes)
+
+
+@pytest.mark.parametrize("kind", ["create", "change"])
+def test_who_is_being_removed_is_not_assigned(ada, bob, project, overtake, kind):
+    second = creation(ada, project, assigned_to_id=bob.id)
+    if kind == "change":
+        second = change(ada, ada.task(project), assigned_to_id=bob.id)
+    removed, assigned = overtake(lambda: ada.delete(f"/projects/{project['id']}/members/{bob.id}"), second)
+    assert removed.status_code == 204
+    assert [task["assigned_to"] for task in ada.get("/tasks").json if task["assigned_to"]] == []
+    assert pointers(assigned) == {"/assigned_to_id"}
+
+
+@pytest.mark.parametrize("kind", ["create", "change"])
+def test_who_is_being_assigned_is_removed_from_the_task_too(ada, bob, project, overtake, kind):
+    first = creation(ada, project, assigned_to_id=bob.id)
+    if kind == "change":
+        first = change(ada, ada.task(project), assigned_to_id=bob.id)
+    assigned, removed = overtake(first, lambda: ada.delete(f"/projects/{project['id']}/members/{bob.id}"))
+    assert (assigned.status_code in (200, 201), removed.status_code) == (True, 204)
+    assert ada.get(f"/tasks/{assigned.json['id']}").json["assigned_to"] is None
+
+
+@pytest.mark.parametrize("kind", ["create", "change"])
+def test_a_tag_that_is_being_deleted_is_not_put_on(ada, project, overtake, kind):
+    tag = ada.tag(project)
+    second = creation(ada, project, tag_ids=[tag["id"]])
+    if kind == "change":
+        second = change(ada, ada.task(project), tag_ids=[tag["id"]])
+    deleted, tagged = overtake(lambda: ada.delete(f"/tags/{tag['id']}"), second)
+    assert deleted.status_code == 204
+    assert pointers(tagged) == {"/tag_ids"}
+
+
+@pytest.mark.parametrize("kind", ["create", "change"])
+def test_a_tag_that_is_being_put_on_is_deleted_from_the_task_too(ada, project, overtake, kind):
+    tag = ada.tag(project)
+    first = creation(ada, project, tag_ids=[tag["id"]])
+    if kind == "change":
+        first = change(ada, ada.task(project), tag_ids=[tag["id"]])
+    tagged, deleted = overtake(first, lambda: ada.delete(f"/tags/{tag['id']}"))
+    assert (tagged.status_code in (200, 201), deleted.status_code) == (True, 204)
+    task = ada.get(f"/tasks/{tagged.json['id']}")
+    assert task.json["tags"] == []
+    # The task has changed by losing its tag, so what was read before is stale.
+    problem(ada.delete(f"/tasks/{task.json['id']}", headers={"If-Match": tagged.headers["ETag"]}), 412)
+
+
+def test_a_project_that_is_being_archived_takes_no_task(ada, project, overtake):
+    url = f"/projects/{project['id']}"
+    archived, made = overtake(lambda: ada.patch(url, {"archived": True}), creation(ada, project))
+    assert archived.status_code == 200
+    problem(made, 409, "project_archived")
+
+
+def test_a_project_that_is_being_deleted_takes_no_task(ada, bob, project, overtake):
+    task = bob.task()
+    gone = lambda: ada.delete(f"/projects/{project['id']}")  # noqa: E731
+    deleted, made = overtake(gone, creation(bob, project))
+    assert deleted.status_code == 204
+    assert pointers(made) == {"/project_id"}
+    project = ada.project()
+    ada.add(project, bob)
+    deleted, moved = overtake(lambda: ada.delete(f"/projects/{project['id']}"), change(bob, task, project_id=project["id"]))
+    assert deleted.status_code == 204
+    assert pointers(moved) == {"/project_id"}
+    assert bob.get(f"/tasks/{task['id']}").json == task
+
+
+def test_a_task_that_is_being_deleted_is_not_found(ada, project, overtake):
+    task = ada.task(project)
+    deleted, changed = overtake(lambda: ada.delete(f"/tasks/{task['id']}"), change(ada, task, title="Other"))
+    assert deleted.status_code == 204
+    problem(changed, 404)
+    task = ada.task(project)
+    deleted, changed = overtake(lambda: ada.delete(f"/projects/{project['id']}"), change(ada, task, title="Other"))
+    assert deleted.status_code == 204
+    problem(changed, 404)
+
+
+def test_a_task_that_is_being_moved_can_be_changed(ada, project, overtake):
+    target = ada.project(name="Target")
+    task = ada.task(project)
+    moved, changed = overtake(change(ada, task, project_id=target["id"]), change(ada, task, title="Other", priority="high"))
+    assert (moved.status_code, changed.status_code) == (200, 200), changed.text
+    after = {**moved.json, "title": "Other", "priority": "high", "updated_at": changed.json["updated_at"]}
+    assert changed.json == after == ada.get(f"/tasks/{task['id']}").json
+
+
+def test_a_task_that_is_being_moved_takes_the_tags_and_people_of_its_new_project(ada, bob, project, overtake):
+    target = ada.project(name="Target")
+    old, new = ada.tag(project), ada.tag(target, "new")
+    for wrong, pointer in (({"tag_ids": [old["id"]]}, "/tag_ids"), ({"assigned_to_id": bob.id}, "/assigned_to_id")):
+        task = ada.task(project)
+        moved, changed = overtake(change(ada, task, project_id=target["id"]), change(ada, task, **wrong))
+        assert moved.status_code == 200
+        assert pointers(changed) == {pointer}
+    task = ada.task(project)
+    moved, changed = overtake(change(ada, task, project_id=target["id"]), change(ada, task, tag_ids=[new["id"]]))
+    assert (moved.status_code, changed.status_code) == (200, 200)
+    assert [tag["name"] for tag in changed.json["tags"]] == ["new"]
+
+
+def test_a_task_that_is_being_moved_out_of_sight_is_not_found(ada, bob, project, overtake):
+    target = ada.project(name="Target")
+    task = ada.task(project)
+    moved, changed = overtake(change(ada, task, project_id=target["id"]), change(bob, task, title="Other"))
+    assert moved.status_code == 200
+    problem(changed, 404)
+    assert ada.get(f"/tasks/{task['id']}").json == moved.json
