@@ -104,7 +104,7 @@ class _Reader:
         return default
 
     def words(self, name: str) -> tuple[str, ...]:
-        return tuple(word.strip() for word in self.environ.get(name, "").split(",") if word.strip())
+        return tuple(word.strip().lower() for word in self.environ.get(name, "").split(",") if word.strip())
 
     def url(self, name: str, schemes: tuple[str, ...], default: str) -> str:
         """An address with one of these schemes and a host, without what follows the path."""
@@ -117,6 +117,41 @@ class _Reader:
         if parts.scheme not in schemes or not parts.hostname or parts.query or parts.fragment:
             self.faults[name] = f"not an address that starts with {' or '.join(f'{s}://' for s in schemes)} and a host; set one"
         return value.rstrip("/")
+
+    def redis(self, name: str) -> str | None:
+        """The address of a Redis server; the path, if there is one, is the number of a database."""
+        if self.text(name) is None:
+            return None
+        value = self.url(name, ("redis", "rediss"), "")
+        if name not in self.faults and not re.fullmatch("(/[0-9]{1,4})?", urlsplit(value).path):
+            self.faults[name] = "ends in something else than the number of a database; set redis://HOST:6379/0"
+        return value
+
+    def host(self, name: str) -> str | None:
+        """A host without scheme and port."""
+        value = self.text(name)
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9.-]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+", value):
+            self.faults[name] = f"{value!r} is not a host; set its name without scheme and port"
+        return value
+
+    def sender(self, name: str) -> str | None:
+        """An address, alone or as `Name <address>`."""
+        value = self.text(name)
+        if value is not None and not re.fullmatch(r"([^<>\x00-\x1f]* <)?[^\s<>@]+@[^\s<>@]+(?(1)>)", value):
+            self.faults[name] = "is not an address; set tracker@company.test or 'TaskTracker <tracker@company.test>'"
+        return value
+
+    def folder(self, name: str, default: Path) -> Path:
+        """A folder that can be written to; made if there is none."""
+        folder = Path(self.text(name) or default).absolute()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            writable = os.access(folder, os.W_OK | os.X_OK)
+        except OSError:
+            writable = False
+        if not writable:
+            self.faults[name] = "is not a folder that can be made and written to; set one"
+        return folder
 
     def check_place(self, name: str, url: str) -> None:
         """Host and port must be readable, and a database must be named."""
@@ -132,6 +167,8 @@ class _Reader:
         """A signing key of 32 bytes at least; in development it is made once and kept in a file."""
         value = self.environ.get(name)
         if value is None and keep_in is not None:
+            if "INSTANCE_PATH" in self.faults:
+                return ""
             return _kept_secret(keep_in / name.lower())
         if value is None:
             self.faults[name] = f"is required; {MAKE_A_KEY}"
@@ -172,7 +209,6 @@ class _Reader:
 
 def _kept_secret(file: Path) -> str:
     """The secret in this file; made, readable for its owner alone, where there is none yet."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_name(f"{file.name}.{os.getpid()}")
     if not file.exists():
         fresh.touch(mode=0o600)
@@ -204,23 +240,23 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     read = _Reader(environ)
     app_env = read.choice("APP_ENV", ENVIRONMENTS, "development")
     local = app_env in ("development", "testing")  # Where convenience goes before what a server needs.
-    instance = Path(read.text("INSTANCE_PATH") or BASE / "instance").absolute()
+    instance = read.folder("INSTANCE_PATH", BASE / "instance")
     public_url = read.url("PUBLIC_URL", ("http", "https"), "http://127.0.0.1:8000")
     settings = Settings(
         app_env=app_env,
         instance_path=str(instance),
         database_url=read.database("DATABASE_URL", instance),
-        redis_url=read.url("REDIS_URL", ("redis", "rediss"), "") if read.text("REDIS_URL") else None,
+        redis_url=read.redis("REDIS_URL"),
         secret_key=read.secret("SECRET_KEY", instance if local else None),
         jwt_secret_key=read.secret("JWT_SECRET_KEY", instance if local else None),
         jwt_secret_key_previous=read.text("JWT_SECRET_KEY_PREVIOUS"),
         public_url=public_url,
-        mail_server=read.text("MAIL_SERVER"),
+        mail_server=read.host("MAIL_SERVER"),
         mail_port=read.integer("MAIL_PORT", 587 if read.boolean("MAIL_USE_TLS", False) else 25, 1, 65535),
         mail_use_tls=read.boolean("MAIL_USE_TLS", False),
         mail_username=read.text("MAIL_USERNAME"),
         mail_password=read.text("MAIL_PASSWORD"),
-        mail_default_sender=read.text("MAIL_DEFAULT_SENDER"),
+        mail_default_sender=read.sender("MAIL_DEFAULT_SENDER"),
         require_email_verification=read.boolean("REQUIRE_EMAIL_VERIFICATION", not local),
         registration=read.choice("REGISTRATION", ("open", "closed"), "open"),
         password_min_length=read.integer("PASSWORD_MIN_LENGTH", 12, 8, 64),

@@ -54,7 +54,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     http.init_app(app, settings)
     tokens.init_app(app)
     if settings.cors_origins:
-        CORS(app, origins=list(settings.cors_origins), expose_headers=EXPOSED + LIMITS_EXPOSED, max_age=600)
+        exposed = EXPOSED + LIMITS_EXPOSED
+        CORS(
+            app, origins=list(settings.cors_origins), expose_headers=exposed, max_age=600, always_send=False, vary_header=False
+        )
 
     api = openapi.init_app(app)
     for blueprint in (accounts, projects, tasks, tags):
@@ -70,7 +73,7 @@ def _flask_config(settings: Settings) -> dict[str, Any]:
         "SETTINGS": settings,
         "TESTING": settings.app_env == "testing",
         "SECRET_KEY": settings.secret_key,
-        "MAX_CONTENT_LENGTH": parsing.LARGEST_BODY,
+        "MAX_CONTENT_LENGTH": parsing.LARGEST_BODY + 1,  # See `parsing.read_body`.
         "REQUIRE_EMAIL_VERIFICATION": settings.require_email_verification,
         "MAIL_SERVER": settings.mail_server,
         "MAIL_PORT": settings.mail_port,

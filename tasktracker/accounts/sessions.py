@@ -8,9 +8,10 @@ the table. So a Redis that was emptied or restarted forgets nothing that matters
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 
 import redis
-from sqlalchemy import bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import bindparam, exists, func, insert, literal, or_, select, update
 
 from ..core import store
 from ..core.database import session, transactional
@@ -56,18 +57,26 @@ class Granted:
 
 
 @transactional
-def start(user_id: str, ip_address: str | None, user_agent: str | None) -> Granted:
+def start(user_id: str, address: str | None, user_agent: str | None) -> Granted:
     """A new session of a user who has just proved who they are."""
     begun = Session(
         id=new_id(),
         user_id=user_id,
         expires_at=now() + WHOLE_LIFETIME,
-        ip_address=ip_address,
+        ip_address=_address(address),
         user_agent=(user_agent or "")[:400] or None,
     )
     session().add(begun)
     session().flush()
     return _grant(user_id, begun.id, begun.expires_at)
+
+
+def _address(text: str | None) -> str | None:
+    """An IP address; nothing where a proxy says something else."""
+    try:
+        return str(ip_address((text or "").partition("%")[0]))  # Without the zone of an IPv6 address.
+    except ValueError:
+        return None
 
 
 def _grant(user_id: str, session_id: str, session_ends: datetime) -> Granted:
@@ -104,7 +113,7 @@ def rotate(session_id: str, refresh_id: str) -> Granted | None:
             update(RefreshToken)
             .where(RefreshToken.id == refresh_id, RefreshToken.session_id == session_id, RefreshToken.expires_at > moment)
             .where(or_(RefreshToken.used_at.is_(None), RefreshToken.used_at > moment - GRACE))
-            .values(used_at=func.coalesce(RefreshToken.used_at, moment, type_=UtcDateTime()))
+            .values(used_at=func.coalesce(RefreshToken.used_at, literal(moment, UtcDateTime())))
             .returning(RefreshToken.id)
         )
         .one_or_none()
@@ -140,7 +149,7 @@ def block(session_id: str) -> None:
         blocklist.set(_key(session_id), "revoked", ex=ACCESS_LIFETIME + 2 * LEEWAY)
     except redis.RedisError as error:
         log.exception("The blocklist does not answer")
-        raise Unavailable from error
+        raise Unavailable("The session has ended; other servers may learn of it a minute late.") from error
 
 
 def is_live(session_id: str) -> bool:

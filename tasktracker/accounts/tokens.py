@@ -61,7 +61,8 @@ class TokenManager(JWTManager):
                 )
             except jwt.InvalidSignatureError:
                 continue  # It may have been made with the key before the last rotation.
-            if not all(isinstance(claims[name], str) for name in ("jti", "sub", "sid", "type")):
+            texts, times = ("jti", "sub", "sid", "type"), ("exp", "nbf", "iat")
+            if not all(type(claims[name]) is str for name in texts) or not all(type(claims[name]) is int for name in times):
                 raise jwt.InvalidTokenError("A claim is of the wrong type.")
             if not is_id(claims["sub"]) or not is_id(claims["sid"]) or claims["type"] not in ("access", "refresh"):
                 raise jwt.InvalidTokenError("A claim has an unknown form.")

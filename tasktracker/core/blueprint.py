@@ -50,6 +50,7 @@ class IdConverter(BaseConverter):
     """
 
     regex = "[^/]+"
+    part_isolating = True  # The slash in the expression makes Werkzeug think otherwise.
 
     def to_python(self, value: str) -> str:
         """The id, or one that nothing has."""

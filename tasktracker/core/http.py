@@ -284,15 +284,8 @@ def init_app(app: Flask, settings: Settings) -> None:
         g.started = time.perf_counter()
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id())
-        if (
-            settings.trusted_hosts
-            and request.path not in _PROBES
-            and not host_is_trusted(request.environ.get("HTTP_HOST"), settings.trusted_hosts)
-        ):
-            raise errors.Malformed("This service does not answer for that host.", "host_not_trusted")
-        query = request.environ.get("QUERY_STRING", "")
-        if "%" in query or not query.isascii():
-            _check_utf8(query)
+        _check_host(settings.trusted_hosts)
+        _check_utf8(request.environ.get("QUERY_STRING", ""))
 
     @app.after_request
     def end(response: Response) -> Response:
@@ -301,23 +294,36 @@ def init_app(app: Flask, settings: Settings) -> None:
         for name, value in common.items():
             headers[name] = value
         headers.setdefault("Content-Security-Policy", _CSP)
-        if "Cache-Control" not in headers:
-            headers["Cache-Control"] = "private, no-cache" if "caller" in g else "no-store"
+        headers.setdefault("Cache-Control", "private, no-cache" if "caller" in g else "no-store")
+        if settings.cors_origins:
+            response.vary.add("Origin")
         if request.path not in _PROBES:
-            access_log.info(
-                "request",
-                method=request.method,
-                route=str(request.url_rule) if request.url_rule else None,
-                status=response.status_code,
-                user_id=g.caller.user_id if "caller" in g else None,
-                ms=round((time.perf_counter() - g.started) * 1000, 2) if "started" in g else None,
-            )
+            _log(response.status_code)
         return response
 
     _ = begin, end
 
 
+def _log(status: int) -> None:
+    access_log.info(
+        "request",
+        method=request.method,
+        route=str(request.url_rule) if request.url_rule else None,
+        status=status,
+        user_id=g.caller.user_id if "caller" in g else None,
+        ms=round((time.perf_counter() - g.started) * 1000, 2),
+    )
+
+
+def _check_host(trusted: Sequence[str]) -> None:
+    host = request.environ.get("HTTP_HOST", "").lower()
+    if trusted and request.path not in _PROBES and not host_is_trusted(host, trusted):
+        raise errors.Malformed("This service does not answer for that host.", "host_not_trusted")
+
+
 def _check_utf8(query: str) -> None:
+    if "%" not in query and query.isascii():
+        return
     try:
         # WSGI hands bytes over as latin-1 text (PEP 3333).
         unquote_to_bytes(query.encode("latin-1")).decode()

@@ -7,7 +7,7 @@ from sqlalchemy import delete, select
 from ..accounts.models import TeamMember, User
 from ..core import events
 from ..core.database import session, transactional
-from ..core.errors import Conflict, Forbidden, Invalid, NotFound
+from ..core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from ..core.http import Expected, Resource
 from ..core.models import now
 from ..core.text import words
@@ -40,7 +40,8 @@ def create_project(me: str, fields: dict[str, Any]) -> Resource:
         Conflict: `key_taken`.
     """
     # Of two projects that one user makes at once, the second waits here and then sees the first one's key.
-    session().execute(select(User.id).where(User.id == me).with_for_update(key_share=True))
+    if session().scalar(select(User.id).where(User.id == me).with_for_update(key_share=True)) is None:
+        raise Unauthenticated
     if "key" not in fields:
         used = set(session().scalars(select(Project.key).where(Project.owner_id == me)))
         fields = {**fields, "key": next(key for key in keys_for(fields["name"]) if key not in used)}

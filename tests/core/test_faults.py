@@ -1,0 +1,96 @@
+"""What is answered while a part of the service fails."""
+
+import pytest
+
+from ..people import PASSWORD, problem
+from ..servers import free_port
+from .another import another
+
+
+@pytest.fixture(scope="module")
+def without_database(environment):
+    url = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
+    with another(environment, DATABASE_URL=url) as application:
+        yield application
+
+
+@pytest.fixture(scope="module")
+def without_redis(environment, app):
+    with another(environment, REDIS_URL=f"redis://127.0.0.1:{free_port()}/0") as application:
+        yield application
+
+
+def test_all_is_well(app):
+    for path in ("/healthz", "/readyz"):
+        assert app.test_client().get(path).status_code == 200
+
+
+def test_without_the_database_all_that_needs_it_is_503(without_database, ada):
+    client = without_database.test_client()
+    token = {"Authorization": f"Bearer {ada.access_token}"}
+    for answer in (
+        client.post("/api/v1/auth/login", json={"username": "ada", "password": PASSWORD}),
+        client.post("/api/v1/auth/refresh", json={"refresh_token": ada.refresh_token}),
+        client.get("/api/v1/tasks", headers=token),
+        client.post("/api/v1/tasks", json={"title": "a"}, headers=token),
+        client.post("/api/v1/auth/logout", headers=token),
+    ):
+        problem(answer, 503, "unavailable")
+        assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_without_the_database_what_is_wrong_anyway_is_told_as_ever(without_database):
+    client = without_database.test_client()
+    problem(client.get("/api/v1/tasks"), 401)
+    problem(client.post("/api/v1/auth/login", json={}), 422)
+    problem(client.get("/nope"), 404)
+    assert client.get("/api/v1/openapi.json").status_code == 200
+
+
+def test_the_process_is_alive_and_not_ready_without_the_database(without_database):
+    client = without_database.test_client()
+    assert client.get("/healthz").status_code == 200
+    answer = client.get("/readyz")
+    assert {"database", "migrations"} <= words(problem(answer, 503)["detail"])
+    assert "revocation" not in words(answer.json["detail"])
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "127.0.0.1" not in answer.text
+
+
+def test_not_ready_without_migrations(environment, tmp_path):
+    with another(environment, DATABASE_URL=f"sqlite:///{tmp_path / 'empty.db'}") as application:
+        detail = problem(application.test_client().get("/readyz"), 503)["detail"]
+    assert "migrations" in words(detail)
+    assert "database" not in words(detail)
+
+
+def test_without_redis_answers_stay_right_from_the_table(app, without_redis, ada):
+    there, client = {"Authorization": f"Bearer {ada.access_token}"}, without_redis.test_client()
+    assert client.get("/api/v1/users/me", headers=there).json["id"] == ada.id
+    assert client.post("/api/v1/tasks", json={"title": "a"}, headers=there).status_code == 201
+    answer = client.post("/api/v1/auth/login", json={"username": ada.username, "password": PASSWORD})
+    assert answer.status_code == 200
+    assert client.post("/api/v1/auth/refresh", json={"refresh_token": answer.json["refresh_token"]}).status_code == 200
+    assert ada.post("/auth/logout").status_code == 204
+    problem(client.get("/api/v1/users/me", headers=there), 401, "not_authenticated")
+
+
+def test_without_redis_a_logout_does_not_claim_what_it_cannot_keep(without_redis, ada):
+    there, client = {"Authorization": f"Bearer {ada.access_token}"}, without_redis.test_client()
+    answer = client.post("/api/v1/auth/logout", headers=there)
+    problem(answer, 503, "unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "nothing was changed" not in answer.json["detail"].lower()  # The session has ended in the table.
+    problem(client.get("/api/v1/users/me", headers=there), 401)
+
+
+def test_the_process_is_alive_and_not_ready_without_redis(without_redis):
+    client = without_redis.test_client()
+    assert client.get("/healthz").status_code == 200
+    named = words(problem(client.get("/readyz"), 503)["detail"])
+    assert "revocation" in named
+    assert not {"database", "migrations"} & named
+
+
+def words(text):
+    return set(text.lower().replace(",", " ").replace(".", " ").replace(":", " ").split())
