@@ -61,7 +61,10 @@ def log_out() -> Response:
 @blueprint.route("/users/me")
 @blueprint.response(200, MeSchema())
 def get_me() -> Response:
-    """Get my profile"""
+    """Get my profile
+
+    With my address, and the teams that I belong to.
+    """
     return answer(queries.PROFILE.get(me=me()))
 
 

@@ -52,7 +52,10 @@ def create_project(body: dict[str, Any]) -> Response:
 @blueprint.route(ONE, find=access.find)
 @blueprint.response(200, ProjectSchema())
 def get_project(project_id: str) -> Response:
-    """Get a project"""
+    """Get a project
+
+    With my role in it, and how many tasks it has.
+    """
     return answer(queries.PROJECT.get(me=me(), project=project_id))
 
 
@@ -132,7 +135,10 @@ def delete_member(project_id: str, user_id: str, expected: Expected) -> Response
 @blueprint.arguments(PageQuery(), location="query")
 @blueprint.response(200, ProjectTeamSchema(many=True))
 def list_project_teams(query: dict[str, Any], project_id: str) -> Response:
-    """List the teams in a project"""
+    """List the teams in a project
+
+    All users of a team have its role.
+    """
     return answer_page(queries.PROJECT_TEAMS.page(query, me=me(), project=project_id), query)
 
 
@@ -152,6 +158,9 @@ def put_project_team(body: dict[str, Any], project_id: str, team_id: str, expect
 @blueprint.route(TEAM, method="DELETE", find=access.find, to="manage_members", conditional=True, conflicts=["project_archived"])
 @blueprint.response(204)
 def delete_project_team(project_id: str, team_id: str, expected: Expected) -> Response:
-    """Take a team out of a project"""
+    """Take a team out of a project
+
+    Whoever sees the project no more is taken off the tasks assigned to them there.
+    """
     services.delete_team(me(), project_id, team_id, expected)
     return no_content()

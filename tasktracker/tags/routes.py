@@ -22,7 +22,10 @@ OF_PROJECT = "/projects/<id:project_id>/tags"
 @blueprint.arguments(TagQuery(), location="query")
 @blueprint.response(200, TagSchema(many=True))
 def list_tags(query: dict[str, Any]) -> Response:
-    """List the tags of my projects"""
+    """List the tags of my projects
+
+    By name, with the number of tasks that have each.
+    """
     return answer_page(queries.TAGS.page(query, me=me()), query)
 
 
@@ -30,7 +33,10 @@ def list_tags(query: dict[str, Any]) -> Response:
 @blueprint.arguments(TagCreate())
 @blueprint.response(201, TagSchema())
 def create_tag(body: dict[str, Any]) -> Response:
-    """Create a tag"""
+    """Create a tag
+
+    Its name is unique in the project, in any case of letters.
+    """
     project_id = body.pop("project_id")
     try:
         return created(services.create_tag(me(), project_id, body), "/tags")
@@ -42,7 +48,10 @@ def create_tag(body: dict[str, Any]) -> Response:
 @blueprint.arguments(ProjectTagQuery(), location="query")
 @blueprint.response(200, TagSchema(many=True))
 def list_project_tags(query: dict[str, Any], project_id: str) -> Response:
-    """List the tags of a project"""
+    """List the tags of a project
+
+    By name, with the number of tasks that have each.
+    """
     return answer_page(queries.TAGS_OF_PROJECT.page(query, me=me(), project=project_id), query)
 
 
@@ -52,14 +61,20 @@ def list_project_tags(query: dict[str, Any], project_id: str) -> Response:
 @blueprint.arguments(ProjectTagCreate())
 @blueprint.response(201, TagSchema())
 def create_project_tag(body: dict[str, Any], project_id: str) -> Response:
-    """Create a tag in a project"""
+    """Create a tag in a project
+
+    Its name is unique in the project, in any case of letters.
+    """
     return created(services.create_tag(me(), project_id, body), "/tags")
 
 
 @blueprint.route(ONE, find=access.find)
 @blueprint.response(200, TagSchema())
 def get_tag(tag_id: str) -> Response:
-    """Get a tag"""
+    """Get a tag
+
+    With the number of tasks that have it.
+    """
     return answer(queries.TAG.get(me=me(), tag=tag_id))
 
 

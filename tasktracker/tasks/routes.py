@@ -66,14 +66,20 @@ def list_project_tasks(query: dict[str, Any], project_id: str) -> Response:
 @blueprint.arguments(ProjectTaskCreate())
 @blueprint.response(201, TaskSchema())
 def create_project_task(body: dict[str, Any], project_id: str) -> Response:
-    """Create a task in a project"""
+    """Create a task in a project
+
+    It gets the next number of the project.
+    """
     return created(services.create_task(me(), project_id, body), "/tasks")
 
 
 @blueprint.route(ONE, find=access.find)
 @blueprint.response(200, TaskSchema())
 def get_task(task_id: str) -> Response:
-    """Get a task"""
+    """Get a task
+
+    With its people and tags; the ETag begins with its version.
+    """
     return answer(queries.TASK.get(me=me(), task=task_id))
 
 
