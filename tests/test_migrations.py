@@ -34,7 +34,8 @@ ROWS = {
     ],
     "0002": [
         f"""INSERT INTO projects (id, owner_id, key, name, description, color, is_inbox, last_number, words, version,
-            created_at, updated_at) VALUES ('{ID.format(5)}', '{ID.format(1)}', 'WEB', 'Web', '', '#000000', false, 1, ' web', 1,
+            created_at, updated_at)
+            VALUES ('{ID.format(5)}', '{ID.format(1)}', 'WEB', 'Web', '', '#000000', false, 1, ' web', 1,
             '{TIME}', '{TIME}')""",
         f"INSERT INTO project_members (project_id, user_id, role) VALUES ('{ID.format(5)}', '{ID.format(1)}', 2)",
         f"INSERT INTO project_teams (project_id, team_id, role) VALUES ('{ID.format(5)}', '{ID.format(2)}', 0)",
@@ -146,7 +147,8 @@ def test_models_and_migrations_say_the_same(empty):
 
 def test_migrations_are_numbered_worded_and_in_one_line():
     assert SCRIPTS.get_heads() == [REVISIONS[-1]]
-    assert REVISIONS == [f"{number:04d}" for number in range(1, len(REVISIONS) + 1)]
+    numbers = [f"{number:04d}" for number in range(1, len(REVISIONS) + 1)]
+    assert numbers == REVISIONS
     assert set(ROWS) == set(REVISIONS)
     for script in SCRIPTS.walk_revisions():
         assert re.fullmatch(rf"{script.revision}(_[a-z0-9]+)+\.py", script.path.rpartition("/")[2])
