@@ -20,23 +20,22 @@ from schemathesis.specs.openapi.checks import ignored_auth, positive_data_accept
 
 from .people import PASSWORD, Person, new_team
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "4"))  # Made at random for each operation, beside those for each rule of it.
-SEQUENCES = EXAMPLES * 4  # Of 20 requests each.
+EXAMPLES = int(os.environ.get("EXAMPLES", "3"))  # Made at random for each operation, beside those for each rule of it.
+SEQUENCES = EXAMPLES * 5  # Of 20 requests each.
 # What a schema cannot say: a name of the time zone database, dates in their order, a field once in `sort`, a letter.
 BEYOND_SCHEMA = {"/timezone", "/start_date", "/due_date", "/sort", "/search"}
 
 
 def document(app: Flask) -> Any:
     """The document, for requests in process."""
-    # 412 among them: a made-up If-Match matches nothing, whatever else is wrong.
-    rejected = [400, 401, 403, 404, 405, 409, 412, 413, 415, 422]
-    generation = {"max-examples": EXAMPLES, "database": "none", "deterministic": "EXAMPLES" not in os.environ}
-    checks = {"negative_data_rejection": {"expected-statuses": rejected}}
+    # Each request is sent with a good login, so none is made up; ignored_auth sends some without and with a bad one.
+    generation = {"max-examples": EXAMPLES, "database": "none", "with-security-parameters": False}
+    generation |= {} if "EXAMPLES" in os.environ else {"deterministic": True}
     # The document's own examples are sent in test_openapi.py.
     phases = {"examples": {"enabled": False}, "stateful": {"generation": {"mode": "positive"}}}
     # Its 260 cases for the rules of the query are those of `GET /tasks` again; random ones are made.
     again = {"include-operation-id": "list_project_tasks", "phases": {"coverage": {"enabled": False}}}
-    options = {"generation": generation, "checks": checks, "phases": phases, "operations": [again]}
+    options = {"generation": generation, "phases": phases, "operations": [again]}
     config = schemathesis.Config.from_dict(options)
     return schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app, config=config)
 
@@ -184,8 +183,8 @@ class Shadow:
 
 def test_sequences_of_requests_are_answered_as_documented(app, person):
     """What was made is there, what was deleted is gone, whatever comes between and whatever is asked."""
-    # Logout would end the session that the rest of a sequence needs; the others make and delete nothing of one's own.
-    schema = document(app).exclude(path_regex="/auth/|/users/|/members|/teams")
+    # Logout would end the session that the rest of a sequence needs; the others neither make nor delete what is followed.
+    schema = document(app).exclude(path_regex="/auth/|/users/|/members|/teams").exclude(operation_id_regex="^list_")
 
     class Workflow(schema.as_state_machine()):
         def setup(self) -> None:

@@ -72,7 +72,7 @@ class MeChange(Input):
 
     display_name = fields.Text(validate=validate.Length(1, 100), metadata={"example": "Ada King"})
     timezone = fields.Text(validate=check_time_zone, metadata={"example": "Europe/London", "maxLength": 64})
-    username = Username(validate=USERNAME, metadata={"example": "ada.king"})
+    username = Username(validate=USERNAME, metadata={"example": "ada.king", "pattern": "^[A-Za-z0-9._-]{3,32}$"})
 
 
 class LoginSchema(Input):

@@ -187,7 +187,7 @@ class Search(Text):
     default_error_messages = {"wordless": "Needs a letter or a digit to look for."}
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**described(kwargs, maxLength=200, pattern=r"[\p{L}\p{N}]", example="quarterly report"))
+        super().__init__(**described(kwargs, maxLength=200, example="quarterly report"))
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)

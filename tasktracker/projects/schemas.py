@@ -76,7 +76,9 @@ class ProjectQuery(PageQuery):
     archived = fields.Flag(query=True, load_default=False, metadata={"description": "Archived ones instead.", "default": False})
     role = fields.Choice(Role, metadata={"description": "Where I have this role."})
     owner = fields.IdOr("me", metadata={"description": "An owner's id, or `me`."})
-    sort = fields.Sort("name", "created_at", "updated_at", default="name")
+    sort = fields.Sort(
+        "name", "created_at", "updated_at", default="name", metadata={"description": "A comma list; `-` for descending."}
+    )
 
 
 class MembershipChange(Input):

@@ -78,8 +78,8 @@ class TaskCreate(ProjectTaskCreate):
 class ProjectTaskQuery(PageQuery):
     """Which tasks of a project; different filters must all match, of the values of one any."""
 
-    status = fields.ListOf(fields.Choice(Status))
-    priority = fields.ListOf(fields.Choice(Priority))
+    status = fields.ListOf(fields.Choice(Status), metadata={"description": "Any of these."})
+    priority = fields.ListOf(fields.Choice(Priority), metadata={"description": "Any of these."})
     assigned_to = fields.ListOf(fields.IdOr("me", "none"), metadata={"description": "Users' ids, `me` or `none`."})
     created_by = fields.ListOf(fields.IdOr("me"), metadata={"description": "Users' ids or `me`."})
     tag = fields.ListOf(
