@@ -5,7 +5,8 @@ from typing import Any
 from flask import Response, current_app, request
 
 from ..core.blueprint import Blueprint
-from ..core.http import Expected, answer, answer_once, no_content
+from ..core.http import answer, answer_once, no_content
+from ..core.results import Expected
 from . import queries, services, sessions
 from .schemas import LoginSchema, MeChange, MeSchema, RefreshSchema, TokensSchema
 from .tokens import Pair, caller, me

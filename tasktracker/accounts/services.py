@@ -7,8 +7,8 @@ from sqlalchemy import Row
 from ..core import events
 from ..core.database import session, transactional
 from ..core.errors import NotFound, Unauthenticated
-from ..core.http import Expected, Resource
 from ..core.models import now
+from ..core.results import Expected, Resource
 from ..core.text import fold
 from . import queries, sessions, tokens
 from .models import User

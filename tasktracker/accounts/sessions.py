@@ -111,7 +111,9 @@ def rotate(session_id: str, refresh_id: str) -> Granted | None:
         session()
         .execute(
             update(RefreshToken)
-            .where(RefreshToken.id == refresh_id, RefreshToken.session_id == session_id, RefreshToken.expires_at > moment)
+            .where(
+                RefreshToken.id == refresh_id, RefreshToken.session_id == session_id, RefreshToken.expires_at > moment - LEEWAY
+            )
             .where(or_(RefreshToken.used_at.is_(None), RefreshToken.used_at > moment - GRACE))
             .values(used_at=func.coalesce(RefreshToken.used_at, literal(moment, UtcDateTime())))
             .returning(RefreshToken.id)

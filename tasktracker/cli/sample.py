@@ -11,7 +11,7 @@ from itertools import product
 from random import Random
 from typing import Any
 
-from ..core.text import fold
+from ..core.text import caseless, fold
 from ..core.types import joined_words
 from ..projects.keys import keys_for
 from ..projects.models import Project
@@ -174,7 +174,7 @@ class Sample:
 
     def _add_tag(self, project: str, place: int) -> str:
         name = TAGS[place] if place < len(TAGS) else f"topic {place + 1}"
-        row = {**self._record(), "project_id": project, "name": name, "name_key": fold(name), "words": words_of_tag(name)}
+        row = {**self._record(), "project_id": project, "name": name, "name_key": caseless(name), "words": words_of_tag(name)}
         self.tags.append({**row, "color": self._rng.choice(COLORS)})
         return row["id"]
 

@@ -28,7 +28,9 @@ class Overtaken(Exception):
 
 READ = "read"  # The name of the engine for statements outside a transaction.
 _ATTEMPTS = 3
-_TRANSIENT = ("40001", "40P01")  # Serialization failure, deadlock: the same work may succeed when done anew.
+# Serialization failure, deadlock, and a row that was deleted before it could be referred to: the same work may succeed,
+# or be refused with its proper reason, when it is done anew.
+_TRANSIENT = ("40001", "40P01", "23503")
 # No statement of a request may hold a worker or a lock for longer; migrations and the command line lift the limit.
 _POSTGRESQL_OPTIONS = (
     "-c timezone=UTC -c jit=off -c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
@@ -63,7 +65,7 @@ def init_app(app: Flask) -> None:
 
 def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
     connection.isolation_level = None  # The driver must not begin transactions of its own.
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=5000", "synchronous=NORMAL", "cache_size=-65536"):
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=5000", "synchronous=NORMAL", "cache_size=-8192"):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -105,12 +107,11 @@ def transactional(use_case: Callable[P, R]) -> Callable[P, R]:
                 result = use_case(*args, **kwargs)
                 db.session.commit()
                 return result
-            except IntegrityError as error:
-                db.session.rollback()
-                raise _conflict(error) or error from error
             except (DBAPIError, Overtaken) as error:
                 db.session.rollback()
-                if isinstance(error, DBAPIError) and sqlstate(error) not in _TRANSIENT:
+                if refusal := _conflict(error):
+                    raise refusal from error
+                if isinstance(error, DBAPIError) and not _is_transient(error):
                     raise
                 time.sleep(secrets.SystemRandom().uniform(0.01, 0.05) * attempt)
             except BaseException:
@@ -121,9 +122,8 @@ def transactional(use_case: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-def sqlstate(error: DBAPIError) -> str | None:
-    """PostgreSQL's five characters for what went wrong; none for SQLite."""
-    return getattr(error.orig, "pgcode", None)
+def _is_transient(error: DBAPIError) -> bool:
+    return getattr(error.orig, "pgcode", None) in _TRANSIENT
 
 
 _taken: dict[str, Callable[[], Refusal]] = {}
@@ -135,8 +135,8 @@ def taken(constraint: str, code: str, detail: str) -> str:
     return constraint
 
 
-def _conflict(error: IntegrityError) -> Refusal | None:
-    refusal = _taken.get(violated(error) or "")
+def _conflict(error: Exception) -> Refusal | None:
+    refusal = _taken.get(violated(error) or "") if isinstance(error, IntegrityError) else None
     return refusal() if refusal else None
 
 

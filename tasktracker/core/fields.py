@@ -68,7 +68,7 @@ class Password(fields.String):
 class Id(fields.String):
     """The id of a resource: a UUID version 7 in lower case."""
 
-    default_error_messages = {"invalid": "Not an id.", "invalid_id": "Not an id."}
+    default_error_messages = {"invalid": "Not an id."}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**described(kwargs, format="uuid", pattern=ID_PATTERN, example=EXAMPLE_ID))
@@ -164,6 +164,19 @@ class Count(fields.Integer):
         return int(value)
 
 
+class Whole(fields.Integer):
+    """A whole number in a body, as a number and as large as a column of the database takes it."""
+
+    default_error_messages = {"invalid": "Not a whole number.", "too_large": "Not within 32 bits."}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
+        if type(value) is not int:
+            raise self.make_error("invalid")
+        if not -(2**31) <= value < 2**31:
+            raise self.make_error("too_large")
+        return value
+
+
 class ListOf(fields.List[Any]):
     """A list, whose length is judged before its items are looked at."""
 
@@ -182,7 +195,7 @@ class ListOf(fields.List[Any]):
 
 
 class Search(Text):
-    """Words to look for; each begins a word of what is found. Given on folded, as a list."""
+    """Words to look for; each begins a word of what is found."""
 
     default_error_messages = {"wordless": "Needs a letter or a digit to look for."}
 
@@ -199,7 +212,7 @@ class Search(Text):
 
 
 class Sort(fields.String):
-    """A comma list of fields to sort by, `-` in front for descending; given on as `[(field, descending)]`."""
+    """A comma list of fields to sort by, `-` in front for descending; given on as `((field, descending), ...)`."""
 
     default_error_messages = {"invalid": "Not a comma list of: {allowed}; '-' in front sorts descending."}
 

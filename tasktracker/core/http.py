@@ -5,8 +5,8 @@ import logging
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
+from traceback import format_tb
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlencode
 
@@ -24,6 +24,7 @@ from config import Settings
 from . import errors
 from .json import to_bytes
 from .models import new_id
+from .results import Expected, Page, Resource
 
 PREFIX = "/api/v1"
 MOST_ERRORS = 50
@@ -57,33 +58,14 @@ log = logging.getLogger(__name__)
 access_log = structlog.get_logger("tasktracker.access")
 
 
-@dataclass(frozen=True)
-class Resource:
-    """One resource as it is answered.
-
-    Args:
-        body: the fields, in the order of its schema.
-        version: the count of changes to it, for its ETag.
-    """
-
-    body: dict[str, Any]
-    version: int
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of a list: its rows, and how many there are on all pages."""
-
-    rows: Sequence[dict[str, Any]]
-    total: int
-
-
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
 def answer(resource: Resource) -> Response:
     """200 with the resource and its ETag; 304 where a reader has this answer already."""
     body = to_bytes(resource.body)
+    if resource.version is None:
+        return Response(body, 200, mimetype="application/json")
     return _validated(body, f'"{resource.version}-{_digest(body)}"')
 
 
@@ -161,22 +143,6 @@ def _validated(body: bytes, etag: str) -> Response:
     return response
 
 
-@dataclass(frozen=True)
-class Expected:
-    """The versions that `If-Match` names; any, where there is no such header or it is `*`."""
-
-    versions: frozenset[int] | None
-
-    def check(self, version: int | None) -> None:
-        """Compares with the version of the locked row, or with none where the resource has no validator.
-
-        Raises:
-            Stale: the row has another version.
-        """
-        if self.versions is not None and version not in self.versions:
-            raise errors.Stale
-
-
 def expected() -> Expected:
     """What `If-Match` asks for; a malformed or weak tag matches nothing (RFC 9110, 13.1.1)."""
     sent = request.headers.get("If-Match")
@@ -246,10 +212,19 @@ def refuse_fault(error: Exception) -> Response:
     """The answer when a part of the service fails: 503 where trying again may help, else 500."""
     away = isinstance(error, OperationalError | InterfaceError | PoolTimeoutError | redis.RedisError)
     if away or (isinstance(error, DBAPIError) and error.connection_invalidated):
-        log.error("A part of the service does not answer", exc_info=error)
+        _log_fault("A part of the service does not answer", error)
         return refuse(errors.Unavailable())
-    log.error("Unexpected fault", exc_info=error)
+    _log_fault("Unexpected fault", error)
     return problem(500, "internal_server_error", _DETAILS[500])
+
+
+def _log_fault(event: str, error: Exception) -> None:
+    """Logs a fault with where it happened; of the database's words only the first line, since others quote rows."""
+    if not isinstance(error, DBAPIError):
+        log.error(event, exc_info=error)
+        return
+    said = str(error.orig).partition("\n")[0]
+    log.error("%s: %s: %s\n%s", event, type(error.orig).__name__, said, "".join(format_tb(error.__traceback__)))
 
 
 # --- hooks ------------------------------------------------------------------------------------------------------------

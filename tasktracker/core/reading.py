@@ -9,8 +9,10 @@ A statement is built once for each shape that a question can have (which filters
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from marshmallow import Schema
 from sqlalchemy import (
     BindParameter,
     Column,
@@ -24,7 +26,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
-    literal_column,
+    null,
     select,
     true,
 )
@@ -33,7 +35,8 @@ from sqlalchemy.types import Text, TypeEngine
 
 from .database import reading
 from .errors import NotFound
-from .http import Page, Resource
+from .fields import Sort
+from .results import Page, Resource
 from .schemas import Answer
 from .sql import among
 from .text import words
@@ -100,7 +103,7 @@ class One:
     """
 
     def __init__(self, shape: Shape, source: FromClause, where: ColumnElement[bool]) -> None:
-        version = shape.version if shape.version is not None else literal_column("0", Integer())
+        version = shape.version if shape.version is not None else null()
         self.shape = shape
         self.statement = Statement(select(*shape.columns, version).select_from(source).where(where))
 
@@ -141,7 +144,6 @@ class Param:
 
 Filter = Callable[[Param], ColumnElement[bool]]
 SortKey = tuple[str, bool]
-_Form = tuple[tuple[Param, ...], tuple[SortKey, ...], str]
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,7 @@ class Listing:
     Args:
         shape: what is answered for each row.
         source: the tables that the columns come from.
+        query: the schema of the query string.
         key: the id that makes every order total.
         visible: the condition that holds only for what the caller may see.
         sorts: the column behind each name to sort by.
@@ -185,6 +188,7 @@ class Listing:
         shape: Shape,
         source: FromClause,
         *,
+        query: Schema,
         key: AnyColumn,
         visible: ColumnElement[bool],
         sorts: Mapping[str, AnyColumn],
@@ -195,7 +199,17 @@ class Listing:
         self.shape, self.source, self.key, self.visible = shape, source, key, visible
         self.sorts, self.default_sort, self.filters = sorts, default_sort, filters or {}
         self.parent = parent
-        self._statements: dict[_Form, Statement] = {}
+        # A statement takes some 100 kB; the forms that a question can have are too many to keep all of them.
+        self.statement = lru_cache(maxsize=128)(lambda form: Statement(self.build(*form)))
+        self._check(query)
+
+    def _check(self, query: Schema) -> None:
+        """Everything that can be asked must have its SQL."""
+        asked = set(query.fields) - {"page", "page_size", "sort"}
+        sort = query.fields.get("sort")
+        sorts = set(sort.allowed) if isinstance(sort, Sort) else set()
+        if lacking := (asked - set(self.filters)) | (sorts - set(self.sorts)):
+            raise TypeError(f"There is no SQL for {', '.join(sorted(lacking))} of {type(query).__name__}.")
 
     def page(self, query: Mapping[str, Any], **values: Any) -> Page:
         """The page that a query asks for.
@@ -211,10 +225,7 @@ class Listing:
         filters, more = self.prepare(question.filters, values)
         # A list of several values is another form than one value; a tuple is one value that has parts.
         params = tuple(Param(name, many=is_several(value)) for name, value in sorted(filters.items()))
-        form = (params, question.sort, self.plan(question))
-        statement = self._statements.get(form)
-        if statement is None:
-            statement = self._statements[form] = Statement(self.build(*form))
+        statement = self.statement((params, question.sort, self.plan(question)))
         given = {name: value[0] if isinstance(value, list) and len(value) == 1 else value for name, value in filters.items()}
         offset = (question.page - 1) * question.size
         rows = statement.rows(**values, **given, **more, limit=question.size, offset=offset, reach=offset + question.size)

@@ -5,8 +5,7 @@ from typing import Any
 from marshmallow import RAISE, Schema
 from marshmallow import fields as ma
 from marshmallow_sqlalchemy import ModelConverter, SQLAlchemySchema
-from sqlalchemy import String
-from sqlalchemy.types import Date
+from sqlalchemy import Date, Integer, String
 
 from . import fields, types
 
@@ -20,6 +19,7 @@ class Converter(ModelConverter):
         types.Id: fields.Id,
         types.UtcDateTime: fields.Moment,
         Date: fields.Day,
+        Integer: fields.Whole,
     }
 
 

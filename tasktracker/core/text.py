@@ -6,8 +6,20 @@ import unicodedata
 # NUL, the other control characters but tab, line feed and carriage return, and lone surrogates.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_CONTROLS = re.compile("[\t\n\r]")
-_WORD = re.compile(r"[^\W_]+")
 LONGEST_WORD = 255  # Characters; what is longer is known by its beginning (PostgreSQL refuses lexemes over 2 kB).
+
+
+class _Separators(dict[int, int]):
+    """For `str.translate`: letters, digits and the marks on them stay, everything else becomes a space."""
+
+    def __missing__(self, code: int) -> int:
+        character = chr(code)
+        stays = character.isalnum() or unicodedata.category(character).startswith("M")
+        self[code] = code if stays else ord(" ")
+        return self[code]
+
+
+_SEPARATORS = _Separators()
 
 
 class UnprintableError(ValueError):
@@ -38,7 +50,12 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
+def caseless(text: str) -> str:
+    """The text without the difference of letter case, and with no other."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text.casefold())
+
+
 def words(*texts: str) -> list[str]:
     """The different words of the texts, folded, in order: runs of letters and digits, 255 characters at most each."""
-    found = (word[:LONGEST_WORD] for text in texts for word in _WORD.findall(fold(text)))
+    found = (word[:LONGEST_WORD] for text in texts for word in fold(text).translate(_SEPARATORS).split(" ") if word)
     return sorted(set(found))

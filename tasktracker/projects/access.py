@@ -125,26 +125,21 @@ def find(user_id: str, project_id: str, *, to: str = "read") -> Role:
     return check(role_of(user_id, project_id), to)
 
 
-_LOCKED = (
-    select(Project, role_in(Project.id, Project.owner_id).label("role"))
-    .where(Project.id == bindparam("project", type_=Id()))
-    .with_for_update(of=Project, key_share=True)
-    .execution_options(populate_existing=True)
-)
-
-
 def lock(user_id: str, project_id: str, *, to: str) -> tuple[Project, Role]:
     """The project, locked against other changes, and the role of the user in it.
+
+    The role is looked up before the lock, so that nobody waits for or holds what they may not see, and again after it:
+    while we waited, it may have been taken away.
 
     Raises:
         NotFound: the project does not exist, or the user may not see it.
         Forbidden: the role is too low.
     """
-    row = session().execute(_LOCKED, {"me": user_id, "project": project_id}).one_or_none()
-    if row is None:
+    find(user_id, project_id, to=to)
+    project = session().get(Project, project_id, with_for_update={"key_share": True}, populate_existing=True)
+    if project is None:
         raise NotFound
-    project, number = row
-    return project, check(None if number == NO_ROLE else Role(number), to)
+    return project, find(user_id, project_id, to=to)
 
 
 def check_open(archived_at: object) -> None:

@@ -26,11 +26,12 @@ from sqlalchemy.orm import aliased
 from ..accounts.models import Team, TeamMember, User
 from ..accounts.queries import brief
 from ..core.reading import Filter, Listing, One, Shape
+from ..core.schemas import PageQuery
 from ..core.sql import begins_words, json_list, json_object
 from ..core.types import AnyColumn, Choice, Id, JsonText, table_of
 from .access import NO_ROLE, projects_of, role_in, role_in_id
 from .models import Project, ProjectMember, ProjectTeam, Role
-from .schemas import MemberSchema, ProjectSchema, ProjectTeamSchema
+from .schemas import MemberSchema, ProjectQuery, ProjectSchema, ProjectTeamSchema
 
 PROJECT_ID = bindparam("project", type_=Id())
 # The tasks live a floor above; only the name of their table is known here, to count them.
@@ -73,6 +74,7 @@ _filters: dict[str, Filter] = {
 PROJECTS = Listing(
     _shape,
     _source,
+    query=ProjectQuery(),
     key=Project.id,
     visible=Project.id.in_(projects_of()),
     sorts={"name": Project.name, "created_at": Project.created_at, "updated_at": Project.updated_at},
@@ -142,6 +144,7 @@ MEMBER = One(_member_shape, _member_source, User.id == bindparam("user", type_=I
 MEMBERS = Listing(
     _member_shape,
     _member_source,
+    query=PageQuery(),
     key=_belongs.c.user_id,
     visible=true(),
     sorts={"role": _belongs.c.role, "username": _belongs.c.username},
@@ -162,6 +165,7 @@ PROJECT_TEAM = One(_team_shape, _team_source, _in_project & (Team.id == bindpara
 PROJECT_TEAMS = Listing(
     _team_shape,
     _team_source.join(Project, Project.id == ProjectTeam.project_id),
+    query=PageQuery(),
     key=ProjectTeam.team_id,
     visible=_in_project,
     sorts={"name": Team.name},

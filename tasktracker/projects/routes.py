@@ -6,7 +6,8 @@ from flask import Response
 
 from ..accounts.tokens import me
 from ..core.blueprint import Blueprint
-from ..core.http import Expected, answer, answer_page, created, no_content
+from ..core.http import answer, answer_page, created, no_content
+from ..core.results import Expected
 from ..core.schemas import PageQuery
 from . import access, queries, services
 from .schemas import (

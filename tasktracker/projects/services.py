@@ -8,8 +8,8 @@ from ..accounts.models import TeamMember, User
 from ..core import events
 from ..core.database import session, transactional
 from ..core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
-from ..core.http import Expected, Resource
 from ..core.models import now
+from ..core.results import Expected, Resource
 from ..core.text import words
 from . import access, queries
 from .keys import keys_for
@@ -91,15 +91,15 @@ def _check_shareable(project: Project) -> None:
 
 def _hand_over(project: Project, new_owner: str) -> None:
     """Makes the old owner an admin; the new one needs no membership any more."""
-    if access.role_of(new_owner, project.id) is None:
+    if access.role_of(new_owner, project.id) is None or not _is_enabled(new_owner):
         raise Invalid.field("/owner_id", "Not a member of this project.")
     _remove_member(project.id, new_owner)
     session().add(ProjectMember(project_id=project.id, user_id=project.owner_id, role=Role.admin.name))
 
 
-def _remove_member(project_id: str, user_id: str) -> bool:
+def _remove_member(project_id: str, user_id: str) -> None:
     is_row = (ProjectMember.project_id == project_id, ProjectMember.user_id == user_id)
-    return bool(session().execute(delete(ProjectMember).where(*is_row).returning(ProjectMember.user_id)).all())
+    session().execute(delete(ProjectMember).where(*is_row))
 
 
 @transactional
@@ -137,14 +137,14 @@ def put_member(me: str, project_id: str, user_id: str, role: str, expected: Expe
         Conflict: `project_archived`, `inbox_fixed` or `owner_required`.
     """
     project, caller = access.lock(me, project_id, to="manage_members")
+    if user_id != me:
+        _check_may_set(caller, access.role_of(user_id, project_id))
+        _check_user(user_id)
     expected.check(None)
     _check_shareable(project)
     access.check_open(project.archived_at)
     if user_id == me:
         _check_not_owner(caller)
-    else:
-        _check_may_set(caller, access.role_of(user_id, project_id))
-        _check_user(user_id)
     _put(ProjectMember(project_id=project_id, user_id=user_id, role=role))
     return queries.MEMBER.get(project=project_id, user=user_id)
 
@@ -156,9 +156,12 @@ def _put(row: ProjectMember | ProjectTeam) -> None:
 
 def _check_user(user_id: str) -> None:
     """A user who cannot log in cannot be added."""
-    found = select(User.id).where(User.id == user_id, User.disabled_at.is_(None))
-    if session().scalar(found) is None:
+    if not _is_enabled(user_id):
         raise NotFound
+
+
+def _is_enabled(user_id: str) -> bool:
+    return session().scalar(select(User.id).where(User.id == user_id, User.disabled_at.is_(None))) is not None
 
 
 def _check_not_owner(role: Role) -> None:
@@ -180,10 +183,11 @@ def delete_member(me: str, project_id: str, user_id: str, expected: Expected) ->
         _check_not_owner(caller)
     else:
         _check_may_set(caller, access.role_of(user_id, project_id))
+    if session().get(ProjectMember, (project_id, user_id)) is None:
+        raise NotFound
     expected.check(None)
     access.check_open(project.archived_at)
-    if not _remove_member(project_id, user_id):
-        raise NotFound
+    _remove_member(project_id, user_id)
     events.sight_lost.send(project_ids=[project_id])
 
 

@@ -7,7 +7,7 @@ from ..core.sql import begins_words
 from ..core.types import AnyColumn, Id, table_of
 from ..projects.access import NO_ROLE, projects_of, role_in_id
 from .models import Tag, TaskTag
-from .schemas import TagSchema
+from .schemas import ProjectTagQuery, TagQuery, TagSchema
 
 PROJECT_ID = bindparam("project", type_=Id())
 
@@ -30,6 +30,7 @@ TAG = One(_shape, table_of(Tag), (Tag.id == bindparam("tag", type_=Id())) & (rol
 TAGS = Listing(
     _shape,
     table_of(Tag),
+    query=TagQuery(),
     key=Tag.id,
     visible=Tag.project_id.in_(projects_of()),
     sorts={"name": Tag.name},
@@ -39,6 +40,7 @@ TAGS = Listing(
 TAGS_OF_PROJECT = Listing(
     _shape,
     table_of(Tag),
+    query=ProjectTagQuery(),
     key=Tag.id,
     visible=Tag.project_id == PROJECT_ID,
     sorts={"name": Tag.name},

@@ -7,7 +7,8 @@ from flask import Response
 from ..accounts.tokens import me
 from ..core.blueprint import Blueprint
 from ..core.errors import Invalid, NotFound
-from ..core.http import Expected, answer, answer_page, created, no_content
+from ..core.http import answer, answer_page, created, no_content
+from ..core.results import Expected
 from ..projects import access as projects
 from . import access, queries, services
 from .schemas import ProjectTagCreate, ProjectTagQuery, TagChange, TagCreate, TagQuery, TagSchema

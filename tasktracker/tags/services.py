@@ -6,8 +6,8 @@ from sqlalchemy import delete
 
 from ..core import events
 from ..core.database import session, transactional
-from ..core.http import Expected, Resource
-from ..core.text import fold, words
+from ..core.results import Expected, Resource
+from ..core.text import caseless, words
 from ..projects import access as projects
 from . import access, queries
 from .models import Tag
@@ -29,7 +29,7 @@ def create_tag(me: str, project_id: str, fields: dict[str, Any]) -> Resource:
     project, _ = projects.lock(me, project_id, to="create_tag")
     projects.check_open(project.archived_at)
     name = fields["name"]
-    tag = Tag(project_id=project_id, name_key=fold(name), words=words_of(name), **fields)
+    tag = Tag(project_id=project_id, name_key=caseless(name), words=words_of(name), **fields)
     session().add(tag)
     session().flush()
     return queries.TAG.get(me=me, tag=tag.id)
@@ -48,7 +48,7 @@ def update_tag(me: str, tag_id: str, changes: dict[str, Any], expected: Expected
     expected.check(tag.version)
     projects.check_open(project.archived_at)
     if tag.change(**changes):
-        tag.name_key, tag.words = fold(tag.name), words_of(tag.name)
+        tag.name_key, tag.words = caseless(tag.name), words_of(tag.name)
     session().flush()
     return queries.TAG.get(me=me, tag=tag_id)
 

@@ -7,7 +7,7 @@ from sqlalchemy import Row, bindparam, select
 from ..core.database import session
 from ..core.errors import NotFound
 from ..core.reading import Statement
-from ..core.types import Id
+from ..core.types import Id, table_of
 from ..projects import access as projects
 from ..projects.access import NO_ROLE, role_in
 from ..projects.models import Project, Role
@@ -21,14 +21,7 @@ _found = (
 )
 _FIND = Statement(_found)
 _LOCK = _found.add_columns(
-    Task.version,
-    Task.title,
-    Task.description,
-    Task.status,
-    Task.priority,
-    Task.assigned_to_id,
-    Task.due_date,
-    Task.start_date,
+    *(column for column in table_of(Task).c if column.name not in ("project_id", "created_by_id", "words")),
     Project.archived_at,
 ).with_for_update(of=Task)
 

@@ -27,13 +27,13 @@ from ..accounts.queries import brief
 from ..core.database import is_on_postgresql
 from ..core.reading import Filter, Listing, One, Param, Question, Shape, SortKey, first_rows
 from ..core.sql import among, json_list, json_object, matches
-from ..core.text import fold, words
+from ..core.text import caseless, words
 from ..core.types import AnyColumn, AnySelect, Id, JsonText, PrefixSearch, table_of
 from ..projects.access import NO_ROLE, projects_of, role_in, role_in_id
 from ..projects.models import Project
 from ..tags.models import Tag, TaskTag
 from .models import Task
-from .schemas import TaskSchema
+from .schemas import TaskQuery, TaskSchema
 
 TASK_ID = bindparam("task", type_=Id())
 REF = re.compile("([A-Za-z][A-Za-z0-9]{1,9})-([0-9]{1,9})")
@@ -154,7 +154,7 @@ class TaskListing(Listing):
             name = ("assigned_to_or_none" if ids else "unassigned") if is_none else "assigned_to"
             prepared[name] = ids or True
         if "tag" in prepared:
-            prepared["tag"] = list(dict.fromkeys(fold(name) for name in prepared["tag"]))
+            prepared["tag"] = list(dict.fromkeys(caseless(name) for name in prepared["tag"]))
         if "overdue" in prepared:
             prepared["overdue" if prepared.pop("overdue") else "not_overdue"] = values["today"]
         ref = REF.fullmatch(prepared.get("search", ""))
@@ -203,6 +203,7 @@ def _listing(*, parent: ColumnElement[bool] | None) -> TaskListing:
     return TaskListing(
         _shape,
         _source,
+        query=TaskQuery(),
         key=Task.id,
         visible=true(),
         sorts=_sorts,

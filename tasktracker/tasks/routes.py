@@ -8,7 +8,8 @@ from ..accounts.queries import today_of
 from ..accounts.tokens import me
 from ..core.blueprint import Blueprint
 from ..core.errors import Invalid, NotFound
-from ..core.http import Expected, answer, answer_page, created, no_content
+from ..core.http import answer, answer_page, created, no_content
+from ..core.results import Expected
 from ..projects import access as projects
 from . import access, queries, services
 from .schemas import ProjectTaskCreate, ProjectTaskQuery, TaskChange, TaskCreate, TaskQuery, TaskSchema

@@ -14,9 +14,9 @@ from sqlalchemy.orm import aliased
 from ..core import events
 from ..core.database import Overtaken, session, transactional
 from ..core.errors import Invalid, NotFound
-from ..core.http import Expected, Resource
 from ..core.models import new_id, now
 from ..core.reading import Statement
+from ..core.results import Expected, Resource
 from ..core.sql import among
 from ..core.types import Id, Many, joined_words, table_of
 from ..projects import access as projects
