@@ -7,6 +7,8 @@ PORT ?= 8000
 # Tests run on all cores; TESTS narrows them down: make test TESTS=tests/tasks
 TESTS ?= tests
 export PORT
+# Compiled code is kept whatever the environment says: the tests of the command line start Python many times.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format lint types migrations lock up clean
@@ -45,12 +47,13 @@ migrations: $(VENV)/.installed-dev ## do models and migrations say the same?
 	$(BIN)/flask --app wsgi db upgrade && $(BIN)/flask --app wsgi db check
 
 lock: $(VENV)/.installed-dev ## requirements.lock and requirements-dev.lock anew
-	$(PYTHON) -m pip --version > /dev/null && $(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m pip install -qq uv
 	for name in requirements requirements-dev; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-annotate --no-header $$name.txt --output-file $$name.lock || exit 1; done
 
 up: ## PostgreSQL and Redis in containers
+	@docker compose version > /dev/null 2>&1 || { echo "make up needs Docker with its compose plugin"; exit 1; }
 	docker compose up --detach --wait
 
 clean: ## removes what was installed and made, but for instance/ with its data

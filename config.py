@@ -141,9 +141,11 @@ class _Reader:
             self.faults[name] = "is not an address; set tracker@company.test or 'TaskTracker <tracker@company.test>'"
         return value
 
-    def folder(self, name: str, default: Path) -> Path:
-        """A folder that can be written to; made if there is none."""
+    def folder(self, name: str, default: Path, *, used: bool) -> Path:
+        """A folder that can be written to, if anything will be; made if there is none."""
         folder = Path(self.text(name) or default).absolute()
+        if not used:
+            return folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
             writable = os.access(folder, os.W_OK | os.X_OK)
@@ -169,7 +171,7 @@ class _Reader:
         if value is None and keep_in is not None:
             if "INSTANCE_PATH" in self.faults:
                 return ""
-            return _kept_secret(keep_in / name.lower())
+            value = _kept_secret(keep_in / name.lower())
         if value is None:
             self.faults[name] = f"is required; {MAKE_A_KEY}"
         else:
@@ -217,8 +219,10 @@ def _kept_secret(file: Path) -> str:
             os.link(fresh, file)  # Of several processes that start at once, one wins and all use its secret.
         except FileExistsError:
             pass
+        except OSError:  # A file system without hard links.
+            fresh.replace(file)
         finally:
-            fresh.unlink()
+            fresh.unlink(missing_ok=True)
     return file.read_text().strip()
 
 
@@ -240,7 +244,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     read = _Reader(environ)
     app_env = read.choice("APP_ENV", ENVIRONMENTS, "development")
     local = app_env in ("development", "testing")  # Where convenience goes before what a server needs.
-    instance = read.folder("INSTANCE_PATH", BASE / "instance")
+    # On servers nothing is kept there, so that their file system may be read-only.
+    instance = read.folder("INSTANCE_PATH", BASE / "instance", used=local or not read.text("DATABASE_URL"))
     public_url = read.url("PUBLIC_URL", ("http", "https"), "http://127.0.0.1:8000")
     settings = Settings(
         app_env=app_env,

@@ -13,9 +13,14 @@ try:
 except SettingsError as error:
     sys.exit(f"TaskTracker cannot start:\n{error}")
 
-bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
-# SQLite has one writer at a time, so one process with threads serves it; PostgreSQL gets a worker for each core. Threads
-# of a worker (WEB_THREADS) are for clients that connect directly; behind a buffering proxy one is faster.
+# These are of the process and not of the application, so they are read from the environment alone.
+port = os.environ.get("PORT") or "8000"
+if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+    sys.exit(f"TaskTracker cannot start:\nPORT: {port!r} is not a number from 1 to 65535; set one")
+
+bind = f"127.0.0.1:{port}"
+# SQLite has one writer at a time, so one process with threads serves it; PostgreSQL gets two workers, or WEB_CONCURRENCY.
+# Threads of a worker (WEB_THREADS) are for clients that connect directly; behind a buffering proxy one is faster.
 workers = 1 if settings.is_sqlite else int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("WEB_THREADS", "8" if settings.is_sqlite else "1"))
 timeout = 30

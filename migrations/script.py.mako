@@ -1,4 +1,4 @@
-"""${message}
+"""${message.replace("_", " ").capitalize()}.
 
 Revision ID: ${up_revision}
 Revises: ${down_revision | comma,n}
@@ -6,10 +6,9 @@ Revises: ${down_revision | comma,n}
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import postgresql
 ${imports if imports else ""}
-revision = ${repr(up_revision)}
-down_revision = ${repr(down_revision)}
+revision = "${up_revision}"
+down_revision = "${down_revision}"
 branch_labels = None
 depends_on = None
 

@@ -200,7 +200,7 @@ class Listing:
         self.sorts, self.default_sort, self.filters = sorts, default_sort, filters or {}
         self.parent = parent
         # A statement takes some 100 kB; the forms that a question can have are too many to keep all of them.
-        self.statement = lru_cache(maxsize=128)(lambda form: Statement(self.build(*form)))
+        self.statement = lru_cache(maxsize=128)(self._statement)
         self._check(query)
 
     def _check(self, query: Schema) -> None:
@@ -210,6 +210,9 @@ class Listing:
         sorts = set(sort.allowed) if isinstance(sort, Sort) else set()
         if lacking := (asked - set(self.filters)) | (sorts - set(self.sorts)):
             raise TypeError(f"There is no SQL for {', '.join(sorted(lacking))} of {type(query).__name__}.")
+
+    def _statement(self, params: tuple[Param, ...], sort: tuple[SortKey, ...], plan: str) -> Statement:
+        return Statement(self.build(params, sort, plan))
 
     def page(self, query: Mapping[str, Any], **values: Any) -> Page:
         """The page that a query asks for.
@@ -225,7 +228,7 @@ class Listing:
         filters, more = self.prepare(question.filters, values)
         # A list of several values is another form than one value; a tuple is one value that has parts.
         params = tuple(Param(name, many=is_several(value)) for name, value in sorted(filters.items()))
-        statement = self.statement((params, question.sort, self.plan(question)))
+        statement = self.statement(params, question.sort, self.plan(question))
         given = {name: value[0] if isinstance(value, list) and len(value) == 1 else value for name, value in filters.items()}
         offset = (question.page - 1) * question.size
         rows = statement.rows(**values, **given, **more, limit=question.size, offset=offset, reach=offset + question.size)

@@ -157,3 +157,8 @@ def test_the_new_name_shows_wherever_the_user_does(ada, bob):
     bob.patch("/users/me", {"display_name": "Bob the Builder"})
     shown = ada.get(f"/tasks/{task['id']}").json["assigned_to"]
     assert shown == {"id": bob.id, "username": bob.username, "display_name": "Bob the Builder"}
+
+
+@pytest.mark.parametrize("name", ["localtime", "Factory"])
+def test_a_time_zone_that_depends_on_the_machine_is_none(ada, name):
+    assert pointers(ada.patch("/users/me", {"timezone": name})) == {"/timezone"}

@@ -213,3 +213,10 @@ def test_a_stale_change_is_refused_and_does_nothing(ada, project, method):
     assert ada.get(one(tag)).json == now.json
     assert ada.call(method, one(tag), json=body, headers={"If-Match": now.headers["ETag"]}).status_code in (200, 204)
     assert ada.call(method, one(tag), json=body, headers={"If-Match": "*"}).status_code == (200 if method == "PATCH" else 404)
+
+
+def test_only_letter_case_makes_no_difference(ada):
+    project = ada.project()
+    ada.tag(project, "m²")
+    ada.tag(project, "m2")
+    problem(ada.post("/tags", {"project_id": project["id"], "name": "M2"}), 409, "tag_name_taken")
