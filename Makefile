@@ -26,7 +26,7 @@ run: $(VENV)/.installed ## the service with demo data, on the embedded database
 	@exec $(BIN)/gunicorn wsgi:app
 
 test: $(VENV)/.installed-dev ## every test, on PostgreSQL with Redis and on SQLite
-	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term $(TESTS)
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term $(TESTS)
 
 check: format lint types migrations test ## everything that must hold before a change lands
 

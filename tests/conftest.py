@@ -4,6 +4,8 @@ Tests do not clean up after themselves: everyone in them is a new user who sees 
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,28 +23,58 @@ SECRETS = {"SECRET_KEY": "tests-only-" + "0a1b2c3d4e" * 4, "JWT_SECRET_KEY": "te
 BACKENDS = ["sqlite", "postgresql"]
 
 
-@pytest.fixture(scope="session", params=BACKENDS)
-def environment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The settings of an application on a database of its own."""
-    instance = tmp_path_factory.mktemp(request.param)
-    common = {"APP_ENV": "testing", "INSTANCE_PATH": str(instance), "LOG_LEVEL": "WARNING", **SECRETS}
-    if request.param == "sqlite":
-        yield {**common, "DATABASE_URL": f"sqlite:///{instance / 'test.db'}"}
-    else:
-        with servers.new_database() as url:
-            yield {**common, "DATABASE_URL": url, "REDIS_URL": servers.redis_url()}
+@pytest.fixture(scope="session")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], dict[str, str]]]:
+    """The settings for each backend, on a database of its own; made once, however often the tests change between them."""
+    with ExitStack() as stack:
+
+        @cache
+        def settings(backend: str) -> dict[str, str]:
+            instance = tmp_path_factory.mktemp(backend)
+            common = {"APP_ENV": "testing", "INSTANCE_PATH": str(instance), "LOG_LEVEL": "WARNING", **SECRETS}
+            if backend == "sqlite":
+                return {**common, "DATABASE_URL": f"sqlite:///{instance / 'test.db'}"}
+            url = stack.enter_context(servers.new_database())
+            return {**common, "DATABASE_URL": url, "REDIS_URL": servers.redis_url()}
+
+        yield settings
 
 
 @pytest.fixture(scope="session")
-def app(environment: dict[str, str]) -> Iterator[Flask]:
-    """The application on a migrated database."""
-    application = create_app(load(environment))
-    with application.app_context():
-        upgrade()
+def applications(environments: Callable[[str], dict[str, str]]) -> Iterator[Callable[[str], Flask]]:
+    """The application for each backend, on a migrated database."""
+    made: list[Flask] = []
+
+    @cache
+    def application(backend: str) -> Flask:
+        made.append(create_app(load(environments(backend))))
+        with made[-1].app_context():
+            upgrade()
+        return made[-1]
+
     yield application
-    with application.app_context():
-        for engine in db.engines.values():
-            engine.dispose()
+    for one in made:
+        with one.app_context():
+            for engine in db.engines.values():
+                engine.dispose()
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    """SQLite alone, or PostgreSQL with Redis."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def environment(backend: str, environments: Callable[[str], dict[str, str]]) -> dict[str, str]:
+    """The settings of the application."""
+    return environments(backend)
+
+
+@pytest.fixture(scope="session")
+def app(backend: str, applications: Callable[[str], Flask]) -> Flask:
+    """The application."""
+    return applications(backend)
 
 
 @pytest.fixture(autouse=True)

@@ -165,7 +165,7 @@ def _document(doc: dict[str, Any], info: Mapping[str, Any], *, method: str, **_:
 def _headers(policy: Mapping[str, Any], method: str, success: int) -> dict[str, str]:
     """The names in the document of the headers of a success."""
     headers = {"X-Request-ID": "REQUEST_ID"}
-    if success != HTTPStatus.NO_CONTENT and not policy["public"]:
+    if success != HTTPStatus.NO_CONTENT and not policy["public"] and method != "put":  # A membership has no version.
         headers["ETag"] = "ETAG"
     if success == HTTPStatus.CREATED:
         headers["Location"] = "LOCATION"

@@ -10,7 +10,6 @@ from ..conftest import SECRETS
 from ..live import serving
 
 MIB = 2**20
-pytestmark = pytest.mark.xdist_group("wire")
 
 
 @pytest.fixture(scope="module")
