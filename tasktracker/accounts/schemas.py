@@ -12,7 +12,6 @@ from ..core.schemas import Answer, Input, InputMeta
 from .models import TeamRole, User
 
 USERNAME = validate.Regexp(r"^[a-z0-9._-]{3,32}\Z", error="Not 3 to 32 of a-z, 0-9, '.', '_' and '-'.")
-EXAMPLE_ID = "0197f3a2-5c1e-7a4b-8d2f-3b6c9e1f0a57"
 
 
 @cache
