@@ -13,7 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions as when
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tasktracker.accounts.services import create_user
+from tasktracker.accounts.services.users import create_user
 from tasktracker.core.errors import Conflict
 
 from .live import serving

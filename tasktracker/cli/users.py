@@ -15,7 +15,7 @@ from config import Settings
 
 from ..accounts.models import User
 from ..accounts.schemas import USERNAME, Username
-from ..accounts.services import create_user
+from ..accounts.services.users import create_user
 from ..core import fields
 from ..core.reading import Statement
 from ..core.schemas import Input

@@ -6,8 +6,8 @@ from datetime import datetime
 import pytest
 from sqlalchemy import update
 
-from tasktracker.accounts import services
 from tasktracker.accounts.models import User
+from tasktracker.accounts.services.users import create_user
 from tasktracker.core.database import session, transactional
 from tasktracker.core.models import now
 
@@ -75,7 +75,7 @@ def test_a_user_is_found_by_name_and_by_address_in_any_case(app, ada):
 def test_a_password_fits_in_every_spelling_of_unicode_and_is_not_trimmed(app, ada):
     password = " Zwölf Grüße \u212b "
     with app.app_context():
-        services.create_user(email=f"{ada.id}@a.test", username=ada.id[-12:], password=password, verified=True)
+        create_user(email=f"{ada.id}@a.test", username=ada.id[-12:], password=password, verified=True)
     for spelling in (password, " Zwo\u0308lf Gru\u0308ße A\u030a ", password.replace("\u212b", "Å")):
         assert log_in(app, ada.id[-12:], spelling).status_code == 200
     for wrong in (password.strip(), password[:-1], password.upper(), password.replace("ö", "o"), f"{password} "):

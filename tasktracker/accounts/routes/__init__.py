@@ -1,0 +1,6 @@
+"""The routes of accounts; importing the modules registers them."""
+
+from . import login, profile
+from .blueprint import blueprint
+
+__all__ = ["blueprint", "login", "profile"]

@@ -1,0 +1,1 @@
+"""What happens with accounts and teams; a module for each subject."""

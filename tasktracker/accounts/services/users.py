@@ -1,0 +1,54 @@
+"""Accounts: made and changed."""
+
+from typing import Any
+
+from ...core import events
+from ...core.database import session, transactional
+from ...core.errors import NotFound
+from ...core.models import now
+from ...core.results import Expected, Resource
+from ...core.text import fold
+from .. import queries
+from ..models import User
+from ..passwords import hash_password
+
+
+@transactional
+def create_user(
+    *, email: str, username: str, password: str, display_name: str | None = None, verified: bool = False, admin: bool = False
+) -> User:
+    """A new account with its inbox.
+
+    Raises:
+        Conflict: `username_taken` or `email_taken`.
+    """
+    user = User(
+        email=email,
+        email_key=fold(email),
+        email_verified_at=now() if verified else None,
+        username=username,
+        display_name=display_name or username,
+        password_hash=hash_password(password),
+        is_admin=admin,
+    )
+    session().add(user)
+    session().flush()
+    events.user_created.send(user_id=user.id)
+    return user
+
+
+@transactional
+def update_profile(me: str, changes: dict[str, Any], expected: Expected) -> Resource:
+    """Changes one's own profile.
+
+    Raises:
+        Stale: it has another version than expected.
+        Conflict: `username_taken`.
+    """
+    user = session().get(User, me, with_for_update={"key_share": True}, populate_existing=True)
+    if user is None:
+        raise NotFound
+    expected.check(user.version)
+    user.change(**changes)
+    session().flush()
+    return queries.PROFILE.get(me=me)
