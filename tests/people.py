@@ -93,7 +93,7 @@ def new_person(app: Flask, name: str = "user", **fields: Any) -> Person:
     with app.app_context():
         user = create_user(email=f"{username}@example.com", username=username, password=PASSWORD, verified=True, **fields)
         user_id, email = user.id, user.email
-        pair = make_pair(start(user_id, "127.0.0.1", "tests"))
+        pair = make_pair(transactional(start)(user_id, "127.0.0.1", "tests"))
     return Person(app, user_id, username, email, pair["access_token"], pair["refresh_token"])
 
 

@@ -36,9 +36,11 @@ PROBLEMS = {
     413: ("content_too_large", "The body is larger than 1 MiB."),
     415: ("unsupported_media_type", "The body is not `application/json`."),
     422: ("validation_failed", "The input breaks a rule; `errors` says which."),
+    429: ("rate_limited", "Too many attempts; try again after `Retry-After` seconds."),
     500: ("internal_server_error", "A fault of the server."),
     503: ("unavailable", "A part of the service does not answer; try again after `Retry-After` seconds."),
 }
+LIMIT_HEADERS = {f"RateLimit-{name}": f"RATE_LIMIT_{name.upper()}" for name in ("Limit", "Remaining", "Reset")}
 # What any request can be answered: the first four for a query string or a body that is not taken too.
 _ANYWHERE = {400, 413, 415, 422, 500, 503}
 
@@ -78,6 +80,8 @@ class Blueprint(_Untyped):
         forbids: bool = False,
         conditional: bool = False,
         conflicts: Sequence[str] = (),
+        limited: bool = False,
+        accepts: Schema | None = None,
     ) -> Callable[[View], View]:
         """Registers a view; without `public` it needs a login.
 
@@ -93,6 +97,8 @@ class Blueprint(_Untyped):
             forbids: whether it answers 403 for a resource that the body names.
             conditional: whether `If-Match` is heeded; the view gets it as `expected`.
             conflicts: the codes of 409 that it can answer.
+            limited: whether attempts are counted, so that it can answer 429.
+            accepts: what it answers with 202, where it may do so instead of the documented success.
         """
 
         def decorator(view: View) -> View:
@@ -117,6 +123,8 @@ class Blueprint(_Untyped):
                 "takes": taken,
                 "conditional": conditional,
                 "conflicts": tuple(conflicts),
+                "limited": limited,
+                "accepts": accepts,
                 "name": view.__name__,
             }
             run.__dict__.update(is_public=public, policy=policy, _apidoc={**apidoc, "policy": policy})
@@ -152,6 +160,8 @@ def _document(doc: dict[str, Any], info: Mapping[str, Any], *, method: str, **_:
     success = next(status for status in responses if int(status) < 400)
     documented: dict[int, Any] = {int(success): responses[success]}
     responses[success]["headers"] = _headers(policy, method, int(success))
+    if policy["accepts"] is not None:
+        documented[202] = _accepted(policy["accepts"])
     parameters = [*doc.get("parameters", ()), *(["IF_MATCH"] if policy["conditional"] else ())]
     if method == "get" and not policy["public"]:
         parameters.append("IF_NONE_MATCH")
@@ -162,6 +172,15 @@ def _document(doc: dict[str, Any], info: Mapping[str, Any], *, method: str, **_:
     return {**doc, "operationId": policy["name"], "security": security, "parameters": parameters, "responses": documented}
 
 
+def _accepted(schema: Schema) -> dict[str, Any]:
+    """How it is documented that a request was only taken."""
+    return {
+        "description": "Accepted.",
+        "headers": {"X-Request-ID": "REQUEST_ID", **LIMIT_HEADERS},
+        "content": {"application/json": {"schema": schema, "example": example_of(schema)}},
+    }
+
+
 def _headers(policy: Mapping[str, Any], method: str, success: int) -> dict[str, str]:
     """The names in the document of the headers of a success."""
     headers = {"X-Request-ID": "REQUEST_ID"}
@@ -169,6 +188,8 @@ def _headers(policy: Mapping[str, Any], method: str, success: int) -> dict[str, 
         headers["ETag"] = "ETAG"
     if success == HTTPStatus.CREATED:
         headers["Location"] = "LOCATION"
+    if policy["limited"]:
+        headers |= LIMIT_HEADERS
     if method == "get" and "query" in policy["takes"]:
         headers |= {"X-Pagination": "PAGINATION", "Link": "LINK"}
     return headers
@@ -182,6 +203,7 @@ def _problems(policy: Mapping[str, Any], method: str) -> set[int]:
         404: policy["find"],
         409: bool(policy["conflicts"]),
         412: policy["conditional"],
+        429: policy["limited"],
     }
     return _ANYWHERE | {status for status, may_be in applies.items() if may_be}
 

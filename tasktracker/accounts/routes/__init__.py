@@ -1,6 +1,6 @@
 """The routes of accounts; importing the modules registers them."""
 
-from . import login, profile
+from . import credentials, login, profile, registration
 from .blueprint import blueprint
 
-__all__ = ["blueprint", "login", "profile"]
+__all__ = ["blueprint", "credentials", "login", "profile", "registration"]
