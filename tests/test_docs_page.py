@@ -91,7 +91,7 @@ class Page:
         self.click(".auth-container .btn-done")
 
 
-@pytest.mark.parametrize("environment", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_the_demo_user_logs_in_authorizes_and_sends_a_request(app, environment, tmp_path):
     with app.app_context(), suppress(Conflict):
         create_user(email="demo@example.com", username=DEMO[0], password=DEMO[1], verified=True)
