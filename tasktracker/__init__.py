@@ -7,7 +7,7 @@ from flask_cors import CORS
 
 from config import Settings, load
 
-from .accounts import passwords, tokens
+from .accounts import pages, passwords, tokens
 from .accounts.routes import blueprint as accounts
 from .cli import commands
 from .core import database, health, http, logs, openapi, parsing, store
@@ -63,6 +63,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for blueprint in (accounts, projects, tasks, tags):
         api.register_blueprint(blueprint, url_prefix=http.PREFIX)
     app.register_blueprint(health.health)
+    app.register_blueprint(pages.pages)
     commands.init_app(app)
     return app
 

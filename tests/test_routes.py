@@ -14,6 +14,9 @@ PUBLIC = {
     "GET /api/v1/docs/assets/<name>",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/refresh",
+    "GET /verify-email",
+    "GET /reset-password",
+    "GET /pages/<name>",
 }
 # These judge a secret in the body, and say 401 where it is wrong.
 JUDGE_A_SECRET = {"POST /api/v1/auth/login", "POST /api/v1/auth/refresh"}
