@@ -8,6 +8,7 @@ from flask_cors import CORS
 from config import Settings, load
 
 from .accounts import mails, passwords, pruning, tokens
+from .accounts.pages import pages
 from .accounts.routes import blueprint as accounts
 from .cli import commands
 from .core import database, health, http, limits, logs, mail, openapi, parsing, store, worker
@@ -67,6 +68,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for blueprint in (accounts, projects, tasks, tags):
         api.register_blueprint(blueprint, url_prefix=http.PREFIX)
     app.register_blueprint(health.health)
+    app.register_blueprint(pages)
     worker.init_app(app, settings)
     commands.init_app(app)
     return app

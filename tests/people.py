@@ -87,11 +87,11 @@ def made(answer: TestResponse) -> dict[str, Any]:
     return answer.json
 
 
-def new_person(app: Flask, name: str = "user", **fields: Any) -> Person:
+def new_person(app: Flask, name: str = "user", *, verified: bool = True, **fields: Any) -> Person:
     """A new user with a session of their own; usernames are made different by a random end."""
     username = f"{name}-{secrets.token_hex(5)}"
     with app.app_context():
-        user = create_user(email=f"{username}@example.com", username=username, password=PASSWORD, verified=True, **fields)
+        user = create_user(email=f"{username}@example.com", username=username, password=PASSWORD, verified=verified, **fields)
         user_id, email = user.id, user.email
         pair = make_pair(transactional(start)(user_id, "127.0.0.1", "tests"))
     return Person(app, user_id, username, email, pair["access_token"], pair["refresh_token"])

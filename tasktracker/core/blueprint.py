@@ -29,7 +29,7 @@ PROBLEM = "application/problem+json"
 PROBLEMS = {
     400: ("malformed_json", "The request cannot be read."),
     401: ("not_authenticated", "There is no valid access token."),
-    403: ("forbidden", "It may be seen, and not be changed in this way."),
+    403: ("forbidden", "The caller may not do this."),
     404: ("not_found", "It does not exist, or may not be seen."),
     409: ("conflict", "It clashes with what is there."),
     412: ("precondition_failed", "It was changed since it was read (`If-Match`)."),
@@ -77,7 +77,7 @@ class Blueprint(_Untyped):
         to: str = "read",
         public: bool = False,
         refused: bool = False,
-        forbids: bool = False,
+        forbids: Sequence[str] = (),
         conditional: bool = False,
         conflicts: Sequence[str] = (),
         limited: bool = False,
@@ -94,7 +94,7 @@ class Blueprint(_Untyped):
             to: what the caller wants with the resource.
             public: whether it is open to everyone.
             refused: whether it answers 401 all the same, because it judges a secret in the body.
-            forbids: whether it answers 403 for a resource that the body names.
+            forbids: the codes of 403 that it can answer, beside that of a role that is too low for what the path names.
             conditional: whether `If-Match` is heeded; the view gets it as `expected`.
             conflicts: the codes of 409 that it can answer.
             limited: whether attempts are counted, so that it can answer 429.
@@ -118,7 +118,7 @@ class Blueprint(_Untyped):
             policy = {
                 "public": public,
                 "refused": refused,
-                "forbids": forbids,
+                "forbids": tuple(forbids),
                 "find": find is not None,
                 "takes": taken,
                 "conditional": conditional,
@@ -166,8 +166,9 @@ def _document(doc: dict[str, Any], info: Mapping[str, Any], *, method: str, **_:
     if method == "get" and not policy["public"]:
         parameters.append("IF_NONE_MATCH")
         documented[304] = "NOT_MODIFIED"
+    codes = {403: policy["forbids"], 409: policy["conflicts"]}
     for status in sorted(_problems(policy, method)):
-        documented[status] = _conflict(policy["conflicts"]) if status == 409 else f"PROBLEM_{status}"
+        documented[status] = _with_codes(status, codes[status]) if codes.get(status) else f"PROBLEM_{status}"
     security = [] if policy["public"] else [{"bearer": []}]
     return {**doc, "operationId": policy["name"], "security": security, "parameters": parameters, "responses": documented}
 
@@ -184,7 +185,8 @@ def _accepted(schema: Schema) -> dict[str, Any]:
 def _headers(policy: Mapping[str, Any], method: str, success: int) -> dict[str, str]:
     """The names in the document of the headers of a success."""
     headers = {"X-Request-ID": "REQUEST_ID"}
-    if success != HTTPStatus.NO_CONTENT and not policy["public"] and method != "put":  # A membership has no version.
+    is_resource = success not in (HTTPStatus.NO_CONTENT, HTTPStatus.ACCEPTED) and not policy["public"]
+    if is_resource and method != "put":  # A membership has no version.
         headers["ETag"] = "ETAG"
     if success == HTTPStatus.CREATED:
         headers["Location"] = "LOCATION"
@@ -199,7 +201,7 @@ def _problems(policy: Mapping[str, Any], method: str) -> set[int]:
     """The status of every problem that an operation can answer."""
     applies = {
         401: policy["refused"] or not policy["public"],
-        403: policy["forbids"] or (policy["find"] and method != "get"),
+        403: bool(policy["forbids"]) or (policy["find"] and method != "get"),
         404: policy["find"],
         409: bool(policy["conflicts"]),
         412: policy["conditional"],
@@ -208,9 +210,9 @@ def _problems(policy: Mapping[str, Any], method: str) -> set[int]:
     return _ANYWHERE | {status for status, may_be in applies.items() if may_be}
 
 
-def _conflict(codes: Sequence[str]) -> dict[str, Any]:
+def _with_codes(status: int, codes: Sequence[str]) -> dict[str, Any]:
     named = ", ".join(f"`{code}`" for code in codes)
-    return problem_response(409, f"{PROBLEMS[409][1]} `code`: {named}.", codes[0])
+    return problem_response(status, f"{PROBLEMS[status][1]} `code`: {named}.", codes[0])
 
 
 def problem_response(status: int, description: str = "", code: str = "") -> dict[str, Any]:

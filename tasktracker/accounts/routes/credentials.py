@@ -43,7 +43,7 @@ def reset_password(body: dict[str, Any]) -> Response:
     return no_content()
 
 
-@blueprint.route("/auth/change-password", method="POST", forbids=True, limited=True)
+@blueprint.route("/auth/change-password", method="POST", forbids=["password_wrong"], limited=True)
 @blueprint.arguments(PasswordChange())
 @blueprint.response(204)
 def change_password(body: dict[str, Any]) -> Response:
@@ -62,7 +62,7 @@ def _min_length() -> int:
     return current_app.config["SETTINGS"].password_min_length
 
 
-@blueprint.route("/users/me/email", method="POST", forbids=True, limited=True)
+@blueprint.route("/users/me/email", method="POST", forbids=["password_wrong"], limited=True)
 @blueprint.arguments(AddressChange())
 @blueprint.response(202, AcceptedSchema())
 def change_address(body: dict[str, Any]) -> Response:

@@ -23,7 +23,7 @@ _RESENT = "If this address waits to be confirmed, another mail is on its way to 
     method="POST",
     public=True,
     limited=True,
-    forbids=True,
+    forbids=["registration_closed"],
     accepts=AcceptedSchema(),
     conflicts=["username_taken", "email_taken"],
 )
