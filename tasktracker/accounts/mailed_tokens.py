@@ -7,11 +7,11 @@ it. The table holds only its hash.
 import hashlib
 from datetime import timedelta
 
-from sqlalchemy import Row, delete, literal, select, update
+from sqlalchemy import ColumnElement, Row, delete, literal, select, update
 
 from ..core.database import session
 from ..core.errors import Invalid
-from ..core.models import now
+from ..core.models import new_id, now
 from ..core.types import UtcDateTime
 from .models import MailedToken, Purpose, User
 
@@ -20,6 +20,8 @@ LIFETIMES = {
     Purpose.change_address: timedelta(hours=24),
     Purpose.reset_password: timedelta(hours=1),
 }
+# Used ones stay until they are pruned: they know where their user has been.
+_unused = MailedToken.used_at.is_(None)
 
 
 def register(token: str, token_id: str, purpose: Purpose, *, user_id: str, email: str, session_id: str | None = None) -> bool:
@@ -39,11 +41,11 @@ def register(token: str, token_id: str, purpose: Purpose, *, user_id: str, email
     # Of two workers that write to one user, the second sees what the first has made.
     if session().scalar(select(User.id).where(User.id == user_id).with_for_update(key_share=True)) is None:
         return False
-    siblings = (MailedToken.user_id == user_id, MailedToken.purpose == purpose.name)
+    siblings = _of(user_id, purpose)
     newest = session().scalars(select(MailedToken).where(*siblings).order_by(MailedToken.id.desc()).limit(1)).first()
     if newest is not None and (newest.id > token_id or (newest.id == token_id and newest.used_at is not None)):
         return False
-    session().execute(delete(MailedToken).where(*siblings))
+    session().execute(delete(MailedToken).where(*siblings, _unused))
     session().add(
         MailedToken(
             id=token_id,
@@ -74,7 +76,7 @@ def use(token: str, *purposes: Purpose, address: str | None) -> Row[str, str, st
         Invalid: `token_invalid`, whatever is wrong with it.
     """
     moment = literal(now(), UtcDateTime())
-    good = (MailedToken.token_hash == _hash(token), MailedToken.used_at.is_(None), MailedToken.expires_at > moment)
+    good = (MailedToken.token_hash == _hash(token), _unused, MailedToken.expires_at > moment)
     used = update(MailedToken).where(*good, MailedToken.purpose.in_([purpose.name for purpose in purposes]))
     columns = (MailedToken.user_id, MailedToken.purpose, MailedToken.email, MailedToken.session_id)
     row = session().execute(used.values(used_at=moment, used_from=address).returning(*columns)).one_or_none()
@@ -89,9 +91,21 @@ def refusal() -> Invalid:
 
 
 def drop(user_id: str, *purposes: Purpose) -> None:
-    """Ends the tokens of a user that are for these purposes, within the open transaction."""
-    names = [purpose.name for purpose in purposes]
-    session().execute(delete(MailedToken).where(MailedToken.user_id == user_id, MailedToken.purpose.in_(names)))
+    """Ends the tokens of a user that are for these purposes, within the open transaction, and those still to be mailed.
+
+    The user's row must be locked. One that is used up takes their place: a letter that waits, or is being written, would
+    bring an older one (see `register`).
+    """
+    session().execute(delete(MailedToken).where(*_of(user_id, *purposes), _unused))
+    moment = now()
+    for purpose in purposes:
+        token_id = new_id()
+        place = {"id": token_id, "token_hash": _hash(token_id), "email": "", "expires_at": moment, "used_at": moment}
+        session().add(MailedToken(user_id=user_id, purpose=purpose.name, **place))
+
+
+def _of(user_id: str, *purposes: Purpose) -> tuple[ColumnElement[bool], ...]:
+    return MailedToken.user_id == user_id, MailedToken.purpose.in_([purpose.name for purpose in purposes])
 
 
 def _hash(token: str) -> str:
