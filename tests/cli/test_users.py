@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ..people import PASSWORD
+from ..accounts.asking import OTHER, log_in, post
+from ..accounts.tokens import is_refused, me, refresh
+from ..core.another import another
+from ..people import PASSWORD, problem
+from ..servers import free_port
 from .apps import PLAIN, ROOT, application, flask, logged_in
 
 
@@ -148,3 +152,95 @@ def test_the_list_shows_everyone_once_in_order(empty):
     demo = next(line for line in lines if line.startswith("demo "))
     assert demo.split() == ["demo", "demo@example.com", "Demo", "User", "-", "-", "2024-01-08T07:00:01Z"]
     assert {line.index(line.split("  ")[-1].strip()) for line in lines} == {header.index("CREATED")}
+
+
+# --- what those who run the site do with accounts ---------------------------------------------------------------------
+
+
+def users(app, command, name):
+    result = flask(app, "users", command, name)
+    return result.exit_code, result.output
+
+
+def row_of(app, name):
+    return next(line.split() for line in listed(app) if line.startswith(f"{name} "))
+
+
+def test_whoever_is_disabled_is_out_at_once_everywhere_until_they_are_enabled(app, environment, ada, bob):
+    second = logged_in(app, ada.username, PASSWORD)
+    with another(environment) as other_worker:
+        for person in (ada, second):
+            assert me(person, app=other_worker).status_code == me(person).status_code == 200  # Both know that it lives.
+        assert users(app, "disable", ada.username.upper()) == (
+            0, f"{ada.username.upper()} is kept out, and logged out everywhere.\n",
+        )  # fmt: skip
+        for person in (ada, second):
+            for worker in (app, other_worker):
+                is_refused(me(person, app=worker))
+                is_refused(refresh(person, app=worker))
+        assert me(bob, app=other_worker).status_code == 200
+    for name in (ada.username, ada.email):
+        problem(log_in(app, name), 401, "invalid_credentials")
+    assert row_of(app, ada.username)[4].endswith("Z")
+    assert users(app, "disable", ada.username) == (0, f"{ada.username} was kept out already.\n")
+
+    assert users(app, "enable", ada.username) == (0, f"{ada.username} can log in again.\n")
+    assert users(app, "enable", ada.username) == (0, f"{ada.username} was not kept out.\n")
+    assert row_of(app, ada.username)[4] == "-"
+    is_refused(me(ada))
+    is_refused(refresh(second))
+    assert logged_in(app, ada.username, PASSWORD).get("/users/me").json["id"] == ada.id
+
+
+def test_who_runs_the_site_is_told_so_and_sees_no_more(app, ada, bob):
+    project = bob.project()
+    assert users(app, "promote", ada.username) == (0, f"{ada.username} runs the site now.\n")
+    assert users(app, "promote", ada.username.title()) == (0, f"{ada.username.title()} runs the site already.\n")
+    assert ada.get("/users/me").json["is_admin"] is True
+    assert row_of(app, ada.username)[3] == "yes"
+    assert bob.get("/users/me").json["is_admin"] is False
+    problem(ada.get(f"/projects/{project['id']}"), 404)
+
+
+def test_a_reset_is_sent_to_the_user_and_to_nobody_else(app, letters, ada):
+    assert users(app, "send-reset", ada.username.upper()) == (0, f"A mail to {ada.username.upper()} waits for the worker.\n")
+    assert me(ada).status_code == 200
+    (letter,) = letters(ada.email)
+    assert ada.username in letter.text
+    assert post(app, "/auth/reset-password", token=letter.token, password=OTHER).status_code == 204
+    is_refused(me(ada))
+    assert logged_in(app, ada.username, OTHER).id == ada.id
+
+    users(app, "disable", ada.username)
+    refused = f"Error: {ada.username} is disabled or has not confirmed the address; nothing was sent.\n"
+    assert users(app, "send-reset", ada.username) == (1, refused)
+    assert [letter.subject for letter in letters(ada.email)] == ["Choose a new password", "Your password was changed"]
+
+
+def test_who_has_not_confirmed_the_address_gets_no_reset(app, environment, letters):
+    name = f"cli-{secrets.token_hex(4)}"
+    with another(environment, REQUIRE_EMAIL_VERIFICATION="true") as strict:
+        body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
+        assert post(strict, "/auth/register", **body).status_code == 202
+    assert users(app, "send-reset", name)[0] == 1
+    # The account that the command line makes is one at once, and the address is its.
+    _, result = create(app, PASSWORD, email=f"{name}@example.com")
+    assert result.exit_code == 0
+    (confirm,) = letters(f"{name}@example.com")
+    assert "?token=" not in confirm.text
+
+
+@pytest.mark.parametrize("command", ["disable", "enable", "promote", "send-reset"])
+def test_a_user_who_is_not_there_is_told_in_one_line(app, ada, command):
+    for name in ("nobody-has-this-name", ada.email, ada.id, "", "x" * 5000, "%", "ä", "\udcff", "a\nb"):
+        assert users(app, command, name) == (1, "Error: There is no user of this name.\n"), name
+    assert flask(app, "users", command).exit_code == 2
+
+
+def test_without_redis_nobody_is_said_to_be_out_who_is_not(environment, ada):
+    with another(environment, REDIS_URL=f"redis://127.0.0.1:{free_port()}/0") as without_redis:
+        code, told = users(without_redis, "disable", ada.username)
+    assert (code, told.count("\n")) == (1, 1)
+    assert "Nothing was changed" in told
+    assert row_of(ada.app, ada.username)[4] == "-"
+    assert me(ada).status_code == 200

@@ -58,7 +58,8 @@ def send_reset(username: str) -> bool:
 
 def _locked(username: str) -> User:
     found = select(User).where(User.username == username.lower()).with_for_update(key_share=True)
-    user = session().scalar(found.execution_options(populate_existing=True))
+    # A terminal may give what is no text, which no database takes; a username is ASCII.
+    user = session().scalar(found.execution_options(populate_existing=True)) if username.isascii() else None
     if user is None:
         raise NotFound("There is no user of this name.")
     return user
