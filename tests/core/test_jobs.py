@@ -16,7 +16,7 @@ from tasktracker.core.jobs import BACK_OFF, LEASE, HopelessError, Job
 from tasktracker.core.models import now
 
 from ..clock import later
-from ..people import PASSWORD, new_person, problem
+from ..people import PASSWORD, problem
 from ..post import do_jobs
 from ..queue import empty, execute, make_due, waiting
 from ..servers import free_port, wait_for
@@ -196,6 +196,10 @@ def leave_the_transaction_broken(_):
     session().execute(text("SELECT * FROM nowhere"))
 
 
+def dive(job):
+    dive(job)
+
+
 def failing(error):
     def handle(_):
         raise error
@@ -210,7 +214,7 @@ POISONS = {
     "terminal": failing(RuntimeError("\x1b[31mred\x1b[0m\r\nsecond line")),
     "long": failing(RuntimeError("x" * 100_000)),
     "empty": failing(RuntimeError()),
-    "deep": lambda job: POISONS["deep"](job),
+    "deep": dive,
     "database": leave_the_transaction_broken,
 }
 
