@@ -46,6 +46,17 @@ def test_who_is_removed(ada, bob, project):
     check_taken_off(ada, bob, project, lambda: ada.delete(member(project, bob)))
 
 
+def test_who_is_removed_while_others_stay(ada, bob, person, project, app):
+    """What others have, as members or by a team, is no reason to keep the tasks."""
+    carl, dora = person("carl"), person("dora")
+    ada.add(project, carl)
+    ada.add_team(project, new_team(app, ada, dora))
+    for someone in (carl, dora):
+        ada.task(project, assigned_to_id=someone.id)
+    ada.add(project, bob)
+    check_taken_off(ada, bob, project, lambda: ada.delete(member(project, bob)))
+
+
 def test_whose_team_is_removed(ada, bob, project, app):
     team = new_team(app, ada, bob)
     ada.add_team(project, team, "viewer")
