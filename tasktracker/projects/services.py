@@ -10,7 +10,7 @@ from ..core.database import session, transactional
 from ..core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from ..core.models import now
 from ..core.results import Expected, Resource
-from ..core.text import words
+from ..core.text import spaced_words
 from . import access, queries
 from .keys import keys_for
 from .models import Project, ProjectMember, ProjectTeam, Role
@@ -20,7 +20,7 @@ _FIXED = "Your inbox is yours alone: it cannot be shared, archived, deleted or h
 
 def words_of(project: Project) -> str:
     """The words that a project is found by."""
-    return "".join(f" {word}" for word in words(project.name, project.key, project.description))
+    return spaced_words(project.name, project.key, project.description)
 
 
 @events.user_created.connect
