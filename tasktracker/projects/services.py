@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import delete, select
 
+from ..accounts import access as teams
 from ..accounts.models import TeamMember, User
 from ..core import events
 from ..core.database import session, transactional
@@ -201,6 +202,7 @@ def put_team(me: str, project_id: str, team_id: str, role: str, expected: Expect
             project without the caller belonging to it.
         Conflict: `project_archived` or `inbox_fixed`.
     """
+    teams.hold(me, team_id)
     project, caller = access.lock(me, project_id, to="manage_members")
     expected.check(None)
     present = session().get(ProjectTeam, (project_id, team_id))
@@ -232,3 +234,11 @@ def delete_team(me: str, project_id: str, team_id: str, expected: Expected) -> N
     session().delete(present)
     session().flush()
     events.sight_lost.send(project_ids=[project_id])
+
+
+@events.team_left.connect
+def lose_sight(_: object, *, team_id: str) -> None:
+    """Whoever left a team may have lost sight of its projects, which are locked in the order of their ids."""
+    let_in = select(ProjectTeam.project_id).where(ProjectTeam.team_id == team_id)
+    held = select(Project.id).where(Project.id.in_(let_in)).order_by(Project.id).with_for_update(key_share=True)
+    events.sight_lost.send(project_ids=session().scalars(held).all())

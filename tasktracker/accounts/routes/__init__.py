@@ -1,6 +1,6 @@
 """The routes of accounts; importing the modules registers them."""
 
-from . import login, profile
+from . import login, profile, teams
 from .blueprint import blueprint
 
-__all__ = ["blueprint", "login", "profile"]
+__all__ = ["blueprint", "login", "profile", "teams"]
