@@ -7,16 +7,19 @@ from flask_cors import CORS
 
 from config import Settings, load
 
-from .accounts import passwords, tokens
+from .accounts import mails, passwords, pruning, tokens
+from .accounts.pages import pages
 from .accounts.routes import blueprint as accounts
 from .cli import commands
-from .core import database, health, http, logs, openapi, parsing, store
+from .core import database, health, http, limits, logs, mail, openapi, parsing, store, worker
 from .core.json import StrictJSON
-from .extensions import cache, db, mail, migrate
+from .extensions import cache, db, mailer, migrate
 from .projects.routes import blueprint as projects
 from .tags.routes import blueprint as tags
 from .tasks.routes import blueprint as tasks
 
+# What the worker does; a module registers its jobs when it is imported.
+JOBS = (mails, pruning)
 # What pages of other origins may read of an answer.
 EXPOSED = ["X-Pagination", "Link", "ETag", "Location", "Retry-After", "X-Request-ID"]
 LIMITS_EXPOSED = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"]
@@ -50,8 +53,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     migrate.init_app(app, db, directory=str(health.MIGRATIONS), render_as_batch=True)
     store.init_app(app, settings)
     cache.init_app(app)
+    mailer.init_app(app)
     mail.init_app(app)
     http.init_app(app, settings)
+    limits.init_app(app, settings)
     tokens.init_app(app)
     if settings.cors_origins:
         exposed = EXPOSED + LIMITS_EXPOSED
@@ -63,6 +68,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     for blueprint in (accounts, projects, tasks, tags):
         api.register_blueprint(blueprint, url_prefix=http.PREFIX)
     app.register_blueprint(health.health)
+    app.register_blueprint(pages)
+    worker.init_app(app, settings)
     commands.init_app(app)
     return app
 
@@ -75,13 +82,8 @@ def _flask_config(settings: Settings) -> dict[str, Any]:
         "SECRET_KEY": settings.secret_key,
         "MAX_CONTENT_LENGTH": parsing.LARGEST_BODY + 1,  # See `parsing.read_body`.
         "REQUIRE_EMAIL_VERIFICATION": settings.require_email_verification,
-        "MAIL_SERVER": settings.mail_server,
-        "MAIL_PORT": settings.mail_port,
-        "MAIL_USE_TLS": settings.mail_use_tls,
-        "MAIL_USERNAME": settings.mail_username,
-        "MAIL_PASSWORD": settings.mail_password,
-        "MAIL_DEFAULT_SENDER": settings.mail_default_sender,
         **(redis if settings.redis_url else {"CACHE_TYPE": "SimpleCache"}),
+        **mail.config(settings),
         **database.engine_config(settings),
         **tokens.config(settings),
         **openapi.config(),

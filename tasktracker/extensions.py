@@ -27,4 +27,4 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
 migrate = Migrate()
 cache = Cache()
-mail = Mail()
+mailer = Mail()

@@ -22,6 +22,7 @@ from tasktracker.extensions import db
 
 from . import servers
 from .people import Person, new_person
+from .post import Letter, PostOffice, do_jobs, post_office
 
 SECRETS = {"SECRET_KEY": "tests-only-" + "0a1b2c3d4e" * 4, "JWT_SECRET_KEY": "tests-only-" + "5f6g7h8i9j" * 4}
 BACKENDS = ["sqlite", "postgresql"]
@@ -29,14 +30,24 @@ Request = Callable[[], TestResponse]
 
 
 @pytest.fixture(scope="session")
-def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], dict[str, str]]]:
+def office() -> Iterator[PostOffice]:
+    """The mail server of all applications."""
+    with post_office() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def environments(tmp_path_factory: pytest.TempPathFactory, office: PostOffice) -> Iterator[Callable[[str], dict[str, str]]]:
     """The settings for each backend, on a database of its own; made once, however often the tests change between them."""
     with ExitStack() as stack:
 
         @cache
         def settings(backend: str) -> dict[str, str]:
             instance = tmp_path_factory.mktemp(backend)
-            common = {"APP_ENV": "testing", "INSTANCE_PATH": str(instance), "LOG_LEVEL": "WARNING", **SECRETS}
+            # Thousands of logins come from one address; the tests of limits switch them on.
+            quiet = {"LOG_LEVEL": "WARNING", "RATELIMIT_ENABLED": "false"}
+            mail = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(office.port), "MAIL_DEFAULT_SENDER": "tracker@example.com"}
+            common = {"APP_ENV": "testing", "INSTANCE_PATH": str(instance), **quiet, **mail, **SECRETS}
             if backend == "sqlite":
                 return {**common, "DATABASE_URL": f"sqlite:///{instance / 'test.db'}"}
             url = stack.enter_context(servers.new_database())
@@ -136,6 +147,17 @@ def overtake(app: Flask):
     event.listen(engine, "commit", hold)
     yield run
     event.remove(engine, "commit", hold)
+
+
+@pytest.fixture
+def letters(app: Flask, office: PostOffice) -> Callable[[str], list[Letter]]:
+    """Does what the worker has to do, and gives what has come to an address."""
+
+    def delivered(address: str) -> list[Letter]:
+        do_jobs(app)
+        return office.to(address)
+
+    return delivered
 
 
 @pytest.fixture(scope="session")

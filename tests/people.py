@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from tasktracker.accounts.services.users import create_user
 from tasktracker.accounts.sessions import start
 from tasktracker.accounts.tokens import make_pair
+from tasktracker.core.database import transactional
 
 PREFIX = "/api/v1"
 PASSWORD = "correct horse battery staple"
@@ -92,13 +93,13 @@ def made(answer: TestResponse) -> dict[str, Any]:
     return answer.json
 
 
-def new_person(app: Flask, name: str = "user", **fields: Any) -> Person:
+def new_person(app: Flask, name: str = "user", *, verified: bool = True, **fields: Any) -> Person:
     """A new user with a session of their own; usernames are made different by a random end."""
     username = f"{name}-{secrets.token_hex(5)}"
     with app.app_context():
-        user = create_user(email=f"{username}@example.com", username=username, password=PASSWORD, verified=True, **fields)
+        user = create_user(email=f"{username}@example.com", username=username, password=PASSWORD, verified=verified, **fields)
         user_id, email = user.id, user.email
-        pair = make_pair(start(user_id, "127.0.0.1", "tests"))
+        pair = make_pair(transactional(start)(user_id, "127.0.0.1", "tests"))
     return Person(app, user_id, username, email, pair["access_token"], pair["refresh_token"])
 
 

@@ -1,14 +1,11 @@
 """Swagger UI: served from here alone, and usable in a real browser by someone who has just logged in."""
 
 import json
-import os
 import re
-import shutil
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions as when
 from selenium.webdriver.support.ui import WebDriverWait
@@ -16,23 +13,11 @@ from selenium.webdriver.support.ui import WebDriverWait
 from tasktracker.accounts.services.users import create_user
 from tasktracker.core.errors import Conflict
 
+from .browser import browser, complaints, requests
 from .live import serving
 
 DOCS = "/api/v1/docs"
 DEMO = ("demo", "demo-password-please-change")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1280,1400",
-]
 
 
 @pytest.mark.parametrize("path", ["/", DOCS, f"{DOCS}/"])
@@ -73,28 +58,6 @@ def test_nothing_else_of_the_package_is_served(app):
         assert app.test_client().get(f"{DOCS}/assets/{name}").status_code == 404
 
 
-@contextmanager
-def browser(folder):
-    """A headless Chromium with a profile of its own."""
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    driver = shutil.which("chromedriver")
-    if not (program and driver):
-        lacking = "No Chromium or Chrome with its chromedriver is installed, so Swagger UI was not tried in a browser."
-        if os.environ.get("CI") == "true":
-            pytest.fail(lacking)
-        pytest.skip(lacking)
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    for flag in (*FLAGS, f"--user-data-dir={folder}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    try:
-        yield chrome
-    finally:
-        chrome.quit()
-
-
 class Page:
     """Swagger UI, as a person uses it."""
 
@@ -127,19 +90,8 @@ class Page:
         self.click(".auth-container .authorize")
         self.click(".auth-container .btn-done")
 
-    def complaints(self):
-        """The errors in the console; violations of the content security policy are among them."""
-        return [entry["message"] for entry in self.chrome.get_log("browser") if entry["level"] == "SEVERE"]
 
-    def hosts(self):
-        """The hosts of all requests; the browser's own pages and data within a page are not of the network."""
-        messages = [json.loads(entry["message"])["message"] for entry in self.chrome.get_log("performance")]
-        sent = [each["params"] for each in messages if each["method"] == "Network.requestWillBeSent"]
-        urls = [urlsplit(each["request"]["url"]) for each in sent]
-        return {url.netloc for url in urls if url.scheme not in ("chrome", "data", "blob")}
-
-
-@pytest.mark.parametrize("environment", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_the_demo_user_logs_in_authorizes_and_sends_a_request(app, environment, tmp_path):
     with app.app_context(), suppress(Conflict):
         create_user(email="demo@example.com", username=DEMO[0], password=DEMO[1], verified=True)
@@ -161,5 +113,5 @@ def test_the_demo_user_logs_in_authorizes_and_sends_a_request(app, environment, 
         status, tasks = page.try_out("tasks-list_tasks")
         assert (status, tasks[0]["id"]) == ("200", task["id"])
 
-        assert page.complaints() == []
-        assert page.hosts() == {urlsplit(base).netloc}
+        assert complaints(chrome) == []
+        assert {urlsplit(sent["url"]).netloc for sent in requests(chrome)} == {urlsplit(base).netloc}

@@ -49,6 +49,14 @@ ROWS = {
         f"INSERT INTO task_tags (task_id, tag_id) VALUES ('{ID.format(7)}', '{ID.format(6)}')",
     ],
     "0004": ["UPDATE users SET words = words || ' lovelace' WHERE words = ' ada'"],
+    "0005": [
+        f"""INSERT INTO jobs (id, kind, key, payload, created_at, due_at, attempts)
+            VALUES ('{ID.format(8)}', 'mail', 'one', '{{}}', '{TIME}', '{TIME}', 0)""",
+    ],
+    "0006": [
+        f"""INSERT INTO mailed_tokens (id, user_id, purpose, token_hash, email, expires_at)
+            VALUES ('{ID.format(9)}', '{ID.format(1)}', 0, 'hash', 'ada@example.com', '{TIME}')""",
+    ],
 }
 SCRIPTS = ScriptDirectory(str(MIGRATIONS))
 REVISIONS = [script.revision for script in reversed(list(SCRIPTS.walk_revisions()))]
@@ -113,6 +121,27 @@ def test_one_step_down_and_up_keeps_what_is_below(empty):
         upgrade(revision=revision)
         assert {name: count for name, count in rows().items() if before.get(name)} == {n: c for n, c in before.items() if c}
         add_rows(revision)
+
+
+def test_whoever_had_an_account_keeps_it_and_whoever_never_confirmed_goes(empty):
+    upgrade(revision="0005")
+    for revision in ("0001", "0002", "0005"):
+        add_rows(revision)
+    upgrade(revision="0006")
+    with db.engine.begin() as connection:
+        # Another account with the same address, which waits for it to be confirmed.
+        columns = "username, email, email_key, display_name, password_hash, timezone, is_admin, version, created_at, updated_at"
+        waiting = f"SELECT '{ID.format(11)}', 'eve', {columns.removeprefix('username, ')} FROM users"
+        connection.execute(text(f"INSERT INTO users (id, {columns}) {waiting}"))
+        inbox = f"""INSERT INTO projects (id, owner_id, key, name, description, color, is_inbox, last_number, words, version,
+            created_at, updated_at) SELECT '{ID.format(12)}', '{ID.format(11)}', key, name, description, color, true, 0, words,
+            1, created_at, updated_at FROM projects"""
+        connection.execute(text(inbox))
+    downgrade(revision="0005")
+    assert (rows()["users"], rows()["projects"]) == (1, 1)
+    upgrade(revision="0006")
+    with db.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM users WHERE activated_at = created_at")).scalar_one() == 1
 
 
 def test_search_follows_the_tasks(empty):

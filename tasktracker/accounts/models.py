@@ -24,7 +24,15 @@ class User(Record):
     __tablename__ = "users"
     __table_args__ = (
         UniqueConstraint("username", name=taken("uq_users_username", "username_taken", "This username is taken.")),
-        UniqueConstraint("email_key", name=taken("uq_users_email_key", "email_taken", "This address has an account.")),
+        # An account whose address was never confirmed keeps nobody from using that address.
+        Index(
+            taken("uq_users_email_key", "email_taken", "This address has an account."),
+            "email_key",
+            unique=True,
+            postgresql_where=text("activated_at IS NOT NULL"),
+            sqlite_where=text("activated_at IS NOT NULL"),
+        ),
+        Index(None, "email_key"),
         CheckConstraint("length(username) BETWEEN 3 AND 32", name="username_length"),
         CheckConstraint("length(display_name) BETWEEN 1 AND 100", name="display_name_length"),
         CheckConstraint("length(email) BETWEEN 3 AND 254", name="email_length"),
@@ -35,6 +43,8 @@ class User(Record):
     # The address as it is compared (NFKC, without letter case), so that one person cannot have it twice.
     email_key: Mapped[str] = mapped_column(String(254))
     email_verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # When the account began to be one: at once, or where addresses must be confirmed, with the confirmation.
+    activated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     display_name: Mapped[str] = mapped_column(String(100))
     password_hash: Mapped[str] = mapped_column(String(255))
     timezone: Mapped[str] = mapped_column(String(64), default="UTC")
@@ -96,3 +106,35 @@ class RefreshToken(Base):
     session_id: Mapped[str] = mapped_column(Id, ForeignKey("sessions.id", ondelete="CASCADE"), index=True)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Purpose(IntEnum):
+    """What a mailed token is for."""
+
+    verify_address = 0
+    change_address = 1
+    reset_password = 2
+
+
+class MailedToken(Base):
+    """A secret that was sent by mail, and what it is good for."""
+
+    __tablename__ = "mailed_tokens"
+    __table_args__ = (
+        CheckConstraint("purpose BETWEEN 0 AND 2", name="purpose_known"),
+        Index(None, "user_id", "purpose"),
+    )
+
+    # That of the job that sends it, so that sending it again gives no other token.
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    user_id: Mapped[str] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"))
+    purpose: Mapped[str] = mapped_column(Choice(Purpose))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    # The address that it was sent to: it proves that one, and no other that the user has since.
+    email: Mapped[str] = mapped_column(String(254))
+    # The session that asked for it, if one did.
+    session_id: Mapped[str | None] = mapped_column(Id)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # Where it was used: its user is known there.
+    used_from: Mapped[str | None] = mapped_column(String(45))

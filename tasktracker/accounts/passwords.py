@@ -42,3 +42,8 @@ def _hash_of_nobody() -> str:
 
 def _normal(password: str) -> bytes:
     return unicodedata.normalize("NFKC", password).encode()
+
+
+def needs_rehash(stored: str) -> bool:
+    """Whether a hash was made with other parameters than today's."""
+    return _hasher.check_needs_rehash(stored)

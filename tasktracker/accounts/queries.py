@@ -4,13 +4,14 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, String, bindparam, or_, select
+from sqlalchemy import ColumnElement, String, and_, bindparam, or_, select
 
-from ..core.reading import One, Shape, Statement
+from ..core.reading import Listing, One, Shape, Statement
+from ..core.schemas import PageQuery
 from ..core.sql import json_list, json_object
-from ..core.types import AnyColumn, Id, table_of
-from .models import Team, TeamMember, User
-from .schemas import MeSchema
+from ..core.types import AnyColumn, Id, UtcDateTime, table_of
+from .models import Session, Team, TeamMember, User
+from .schemas import MeSchema, SessionSchema
 
 ME = bindparam("me", type_=Id())
 
@@ -44,10 +45,11 @@ PROFILE = One(Shape(MeSchema, _columns, User.version), table_of(User), User.id =
 # A username has no "@", so a name finds one user at most.
 _name = bindparam("name", type_=String())
 CREDENTIALS = Statement(
-    select(User.id, User.password_hash, User.disabled_at, User.email_verified_at).where(
-        or_(User.username == _name, User.email_key == _name)
+    select(User.id, User.password_hash, User.activated_at, User.disabled_at, User.email_verified_at).where(
+        or_(User.username == _name, and_(User.email_key == _name, User.activated_at.is_not(None)))
     )
 )
+MY_CREDENTIALS = Statement(select(User.password_hash, User.username, User.email).where(User.id == ME))
 
 _TIME_ZONE = Statement(select(User.timezone).where(User.id == ME))
 
@@ -56,3 +58,28 @@ def today_of(user_id: str) -> date:
     """The day that it is for a user, in their time zone."""
     row = _TIME_ZONE.first(me=user_id)
     return datetime.now(ZoneInfo(row.timezone if row else "UTC")).date()
+
+
+_session_columns: dict[str, AnyColumn] = {
+    "id": Session.id,
+    "created_at": Session.created_at,
+    "last_used_at": Session.last_used_at,
+    "ip_address": Session.ip_address,
+    "user_agent": Session.user_agent,
+    "current": Session.id == bindparam("session", type_=Id()),
+}
+SESSIONS = Listing(
+    Shape(SessionSchema, _session_columns),
+    table_of(Session),
+    query=PageQuery(),
+    key=Session.id,
+    # What has neither ended nor expired, and can still be refreshed.
+    visible=and_(
+        Session.user_id == ME,
+        Session.revoked_at.is_(None),
+        Session.expires_at > bindparam("now", type_=UtcDateTime()),
+        Session.last_used_at > bindparam("idle_since", type_=UtcDateTime()),
+    ),
+    sorts={"last_used_at": Session.last_used_at},
+    default_sort=(("last_used_at", True),),
+)

@@ -34,6 +34,38 @@ class Username(fields.Text):
         return text.lower() if text.isascii() else text
 
 
+class Address(fields.Text):
+    """An e-mail address."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        rules = [validate.Length(max=254), validate.Email(error="Not an e-mail address.")]
+        super().__init__(validate=rules, **fields.described(kwargs, example="ada@example.com", format="email"))
+
+
+class CurrentPassword(fields.Password):
+    """A password that is compared, whatever its length."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        described = fields.described(kwargs, example="demo-password-please-change", format="password")
+        super().__init__(validate=validate.Length(1, 1024), **described)
+
+
+class NewPassword(fields.Password):
+    """A password that is chosen; its rules need to know whose it is, so services judge it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        described = fields.described(kwargs, example="three blue lighthouse keys", format="password")
+        super().__init__(validate=validate.Length(1, 1024), **described)
+
+
+class MailedToken(fields.Text):
+    """A token as it stands in a mail."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        described = fields.described(kwargs, example="5d41402abc4b2a76b9719d911017c592...")
+        super().__init__(validate=validate.Length(1, 200), **described)
+
+
 class UserBrief(Answer):
     """As much of a user as others see."""
 
@@ -79,11 +111,7 @@ class LoginSchema(Input):
     """A username or an address, and the password."""
 
     username = fields.Text(required=True, validate=validate.Length(1, 254), metadata={"example": "demo"})
-    password = fields.Password(
-        required=True,
-        validate=validate.Length(1, 1024),
-        metadata={"example": "demo-password-please-change", "format": "password"},
-    )
+    password = CurrentPassword(required=True)
 
 
 class RefreshSchema(Input):
@@ -101,3 +129,66 @@ class TokensSchema(Answer):
     expires_in = ma.Integer(metadata={"description": "Seconds that the access token lives.", "example": 900})
     refresh_expires_in = ma.Integer(metadata={"description": "Seconds that the refresh token lives.", "example": 1209600})
     user = ma.Nested(MeSchema)
+
+
+class Registration(Input):
+    """A new account."""
+
+    class Meta(InputMeta):
+        model = User
+
+    email = Address(required=True)
+    username = Username(required=True, validate=USERNAME, metadata={"example": "ada", "pattern": "^[A-Za-z0-9._-]{3,32}$"})
+    password = NewPassword(required=True)
+    display_name = fields.Text(validate=validate.Length(1, 100), metadata={"example": "Ada Lovelace"})
+    timezone = fields.Text(validate=check_time_zone, metadata={"example": "Europe/London", "maxLength": 64})
+
+
+class AddressSchema(Input):
+    """An e-mail address."""
+
+    email = Address(required=True)
+
+
+class TokenSchema(Input):
+    """A token from a mail."""
+
+    token = MailedToken(required=True)
+
+
+class PasswordReset(Input):
+    """A token from a mail, and the new password."""
+
+    token = MailedToken(required=True)
+    password = NewPassword(required=True)
+
+
+class PasswordChange(Input):
+    """The current password and the new one."""
+
+    current_password = CurrentPassword(required=True)
+    new_password = NewPassword(required=True)
+
+
+class AddressChange(Input):
+    """The new address, and the current password."""
+
+    email = Address(required=True)
+    password = CurrentPassword(required=True)
+
+
+class AccountDeletion(Input):
+    """The current password."""
+
+    password = CurrentPassword(required=True)
+
+
+class SessionSchema(Answer):
+    """A login that is still good."""
+
+    id = fields.Id()
+    created_at = fields.Moment()
+    last_used_at = fields.Moment(metadata={"description": "When its tokens were last refreshed."})
+    ip_address = ma.String(allow_none=True, metadata={"description": "Where it began.", "example": "192.0.2.7"})
+    user_agent = ma.String(allow_none=True, metadata={"example": "Mozilla/5.0 (X11; Linux x86_64)"})
+    current = fields.Flag(metadata={"description": "Whether this request belongs to it."})

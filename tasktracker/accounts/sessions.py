@@ -1,25 +1,29 @@
 """Sessions: what begins with a login and ends with a logout, and the refresh tokens in between.
 
 The sessions table is the truth. The blocklist in Redis stands in front of it and holds, for each session asked for
-lately, `live` (for a minute) or `revoked` (until its last access token has expired); what it does not know is asked of
+lately, `live` (for seconds) or `revoked` (until its last access token has expired); what it does not know is asked of
 the table. So a Redis that was emptied or restarted forgets nothing that matters, and without Redis the table serves.
+
+A session ends in both, the blocklist before the commit: where it does not answer, nothing has changed and the caller is
+told so; once the answer is out, no worker accepts a token of the session any more.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 import redis
-from sqlalchemy import bindparam, exists, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, String, bindparam, exists, func, insert, literal, or_, select, update
 
 from ..core import store
 from ..core.database import session, transactional
-from ..core.errors import Unavailable
+from ..core.errors import NotFound, Unavailable
 from ..core.models import new_id, now
 from ..core.reading import Statement
 from ..core.types import Id, UtcDateTime
-from .models import RefreshToken, Session, User
+from .models import MailedToken, RefreshToken, Session, User
 
 ACCESS_LIFETIME = timedelta(minutes=15)
 IDLE_LIFETIME = timedelta(days=14)
@@ -27,12 +31,24 @@ WHOLE_LIFETIME = timedelta(days=60)
 LEEWAY = timedelta(seconds=30)  # By how much the clocks of two servers may differ.
 # A second use of a refresh token within this time is a lost answer or a second tab, later it is theft (RFC 9700, 4.14).
 GRACE = timedelta(seconds=10)
-_LIVE_SECONDS = 60
+# How long a worker may not notice that another Redis, one that missed the end of a session, has taken over.
+_LIVE_SECONDS = 5
 _LIVE = Statement(
     select(Session.id).where(
         Session.id == bindparam("id", type_=Id()),
         Session.revoked_at.is_(None),
         Session.expires_at > bindparam("now", type_=UtcDateTime()),
+    )
+)
+_MINE = Statement(_LIVE.statement.where(Session.user_id == bindparam("user", type_=Id())))
+_at = bindparam("address", type_=String())
+_whose = bindparam("user", type_=Id())
+_KNOWN = Statement(
+    select(
+        or_(
+            exists().where(Session.user_id == _whose, Session.ip_address == _at),
+            exists().where(MailedToken.user_id == _whose, MailedToken.used_from == _at),
+        ).label("known")
     )
 )
 
@@ -56,14 +72,13 @@ class Granted:
     refresh_lifetime: timedelta
 
 
-@transactional
 def start(user_id: str, address: str | None, user_agent: str | None) -> Granted:
-    """A new session of a user who has just proved who they are."""
+    """A new session of a user who has just proved who they are, within the open transaction."""
     begun = Session(
         id=new_id(),
         user_id=user_id,
         expires_at=now() + WHOLE_LIFETIME,
-        ip_address=_address(address),
+        ip_address=ip_of(address),
         user_agent=(user_agent or "")[:400] or None,
     )
     session().add(begun)
@@ -71,7 +86,7 @@ def start(user_id: str, address: str | None, user_agent: str | None) -> Granted:
     return _grant(user_id, begun.id, begun.expires_at)
 
 
-def _address(text: str | None) -> str | None:
+def ip_of(text: str | None) -> str | None:
     """An IP address; nothing where a proxy says something else."""
     try:
         return str(ip_address((text or "").partition("%")[0]))  # Without the zone of an IPv6 address.
@@ -121,37 +136,73 @@ def rotate(session_id: str, refresh_id: str) -> Granted | None:
         .one_or_none()
     )
     if used is None:
-        session().execute(update(Session).where(Session.id == session_id).values(revoked_at=moment))
+        _end(Session.id == session_id)
         return None
     return _grant(touched.user_id, session_id, touched.expires_at)
 
 
-def end(session_id: str) -> None:
-    """Ends a session: from here on none of its tokens is accepted anywhere.
+def find(user_id: str, session_id: str, *, to: str) -> None:  # noqa: ARG001 - whoever has a session may end it.
+    """Whether a user has a session that can still be ended.
 
     Raises:
-        Unavailable: the blocklist did not take the news, so that other servers may accept a token for a minute more.
+        NotFound: they have not.
     """
-    _revoke(session_id)
-    block(session_id)
+    if _MINE.first(user=user_id, id=session_id, now=now()) is None:
+        raise NotFound
 
 
 @transactional
-def _revoke(session_id: str) -> None:
-    ended = update(Session).where(Session.id == session_id, Session.revoked_at.is_(None))
-    session().execute(ended.values(revoked_at=now()))
+def end(user_id: str, session_id: str) -> None:
+    """Ends one of a user's sessions.
+
+    Raises:
+        NotFound: they have no such session.
+        Unavailable: the blocklist does not answer.
+    """
+    if not _end(Session.user_id == user_id, Session.id == session_id):
+        raise NotFound
 
 
-def block(session_id: str) -> None:
-    """Puts an ended session on the blocklist."""
+@transactional
+def end_others(user_id: str, session_id: str) -> None:
+    """Ends all sessions of a user but one.
+
+    Raises:
+        Unavailable: the blocklist does not answer.
+    """
+    end_all(user_id, but=session_id)
+
+
+def end_all(user_id: str, *, but: str | None = None) -> None:
+    """Ends all sessions of a user, or all but one, within the open transaction.
+
+    Raises:
+        Unavailable: the blocklist does not answer.
+    """
+    _end(Session.user_id == user_id, *([Session.id != but] if but else []))
+
+
+def _end(*which: ColumnElement[bool]) -> bool:
+    moment = now()
+    ended = update(Session).where(*which, Session.revoked_at.is_(None), Session.expires_at > moment)
+    ids = session().scalars(ended.values(revoked_at=moment).returning(Session.id)).all()
+    _block(ids)
+    return bool(ids)
+
+
+def _block(session_ids: Sequence[str]) -> None:
+    """Puts ended sessions on the blocklist."""
     blocklist = store.client()
-    if blocklist is None:
+    if blocklist is None or not session_ids:
         return
     try:
-        blocklist.set(_key(session_id), "revoked", ex=ACCESS_LIFETIME + 2 * LEEWAY)
+        with blocklist.pipeline(transaction=False) as pipeline:
+            for session_id in session_ids:
+                pipeline.set(_key(session_id), "revoked", ex=ACCESS_LIFETIME + 2 * LEEWAY)
+            pipeline.execute()
     except redis.RedisError as error:
-        log.exception("The blocklist does not answer")
-        raise Unavailable("The session has ended; other servers may learn of it a minute late.") from error
+        log.warning("The blocklist does not answer: %s", type(error).__name__)
+        raise Unavailable from error
 
 
 def is_live(session_id: str) -> bool:
@@ -171,6 +222,12 @@ def is_live(session_id: str) -> bool:
     except redis.RedisError as error:
         log.warning("The blocklist does not answer; asking the table: %s", type(error).__name__)
         return _is_live_in_table(session_id)
+
+
+def knows(user_id: str, address: str | None) -> bool:
+    """Whether a user has been at an address: they logged in from there, or used a mailed token."""
+    row = _KNOWN.first(user=user_id, address=ip_of(address))
+    return row is not None and bool(row.known)
 
 
 def _is_live_in_table(session_id: str) -> bool:

@@ -111,6 +111,7 @@ class Sample:
                 "email": email,
                 "email_key": fold(email),
                 "email_verified_at": record["created_at"],
+                "activated_at": record["created_at"],
                 "display_name": display_name,
                 "password_hash": others_hash if number else demo_hash,
                 "timezone": "UTC",

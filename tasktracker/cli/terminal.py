@@ -1,6 +1,6 @@
 """What the commands have in common: faults become one line and exit status 1."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -32,3 +32,10 @@ def told_plainly(command: Callable[P, R]) -> Callable[P, R]:
             raise click.ClickException(f"The database refused: {reason}\n{advice}") from error
 
     return run
+
+
+def table(headers: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+    """Lines of a table whose columns are as wide as what stands in them."""
+    widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
+    for cells in (headers, *rows):
+        yield "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()

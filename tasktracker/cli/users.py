@@ -15,6 +15,7 @@ from config import Settings
 
 from ..accounts.models import User
 from ..accounts.schemas import USERNAME, Username
+from ..accounts.services import administration
 from ..accounts.services.users import create_user
 from ..core import fields
 from ..core.reading import Statement
@@ -89,6 +90,43 @@ def _ask_password() -> str:
         return click.prompt("Password", hide_input=True, confirmation_prompt=True)
     line = sys.stdin.buffer.readline().removesuffix(b"\n").removesuffix(b"\r")
     return line.decode(errors="surrogateescape")
+
+
+@users.command("disable")
+@click.argument("username")
+@told_plainly
+def disable(username: str) -> None:
+    """Keep a user out; all their sessions end at once."""
+    done = administration.disable(username)
+    click.echo(f"{username} is kept out, and logged out everywhere." if done else f"{username} was kept out already.")
+
+
+@users.command("enable")
+@click.argument("username")
+@told_plainly
+def enable(username: str) -> None:
+    """Let a user in again."""
+    done = administration.enable(username)
+    click.echo(f"{username} can log in again." if done else f"{username} was not kept out.")
+
+
+@users.command("promote")
+@click.argument("username")
+@told_plainly
+def promote(username: str) -> None:
+    """Make a user one of those who run the site."""
+    done = administration.promote(username)
+    click.echo(f"{username} runs the site now." if done else f"{username} runs the site already.")
+
+
+@users.command("send-reset")
+@click.argument("username")
+@told_plainly
+def send_reset(username: str) -> None:
+    """Send a user a link to choose a new password."""
+    if not administration.send_reset(username):
+        raise click.ClickException(f"{username} is disabled or has not confirmed the address; nothing was sent.")
+    click.echo(f"A mail to {username} waits for the worker.")
 
 
 @users.command("list")

@@ -29,16 +29,18 @@ PROBLEM = "application/problem+json"
 PROBLEMS = {
     400: ("malformed_json", "The request cannot be read."),
     401: ("not_authenticated", "There is no valid access token."),
-    403: ("forbidden", "It may be seen, and not be changed in this way."),
+    403: ("forbidden", "The caller may not do this."),
     404: ("not_found", "It does not exist, or may not be seen."),
     409: ("conflict", "It clashes with what is there."),
     412: ("precondition_failed", "It was changed since it was read (`If-Match`)."),
     413: ("content_too_large", "The body is larger than 1 MiB."),
     415: ("unsupported_media_type", "The body is not `application/json`."),
     422: ("validation_failed", "The input breaks a rule; `errors` says which."),
+    429: ("rate_limited", "Too many attempts; try again after `Retry-After` seconds."),
     500: ("internal_server_error", "A fault of the server."),
     503: ("unavailable", "A part of the service does not answer; try again after `Retry-After` seconds."),
 }
+LIMIT_HEADERS = {f"RateLimit-{name}": f"RATE_LIMIT_{name.upper()}" for name in ("Limit", "Remaining", "Reset")}
 # What any request can be answered: the first four for a query string or a body that is not taken too.
 _ANYWHERE = {400, 413, 415, 422, 500, 503}
 
@@ -75,9 +77,11 @@ class Blueprint(_Untyped):
         to: str = "read",
         public: bool = False,
         refused: bool = False,
-        forbids: bool = False,
+        forbids: Sequence[str] = (),
         conditional: bool = False,
         conflicts: Sequence[str] = (),
+        limited: bool = False,
+        accepts: Schema | None = None,
     ) -> Callable[[View], View]:
         """Registers a view; without `public` it needs a login.
 
@@ -90,9 +94,11 @@ class Blueprint(_Untyped):
             to: what the caller wants with the resource.
             public: whether it is open to everyone.
             refused: whether it answers 401 all the same, because it judges a secret in the body.
-            forbids: whether it answers 403 for a resource that the body names.
+            forbids: the codes of 403 that it can answer, beside that of a role that is too low for what the path names.
             conditional: whether `If-Match` is heeded; the view gets it as `expected`.
             conflicts: the codes of 409 that it can answer.
+            limited: whether attempts are counted, so that it can answer 429.
+            accepts: what it answers with 202, where it may do so instead of the documented success.
         """
 
         def decorator(view: View) -> View:
@@ -112,11 +118,13 @@ class Blueprint(_Untyped):
             policy = {
                 "public": public,
                 "refused": refused,
-                "forbids": forbids,
+                "forbids": tuple(forbids),
                 "find": find is not None,
                 "takes": taken,
                 "conditional": conditional,
                 "conflicts": tuple(conflicts),
+                "limited": limited,
+                "accepts": accepts,
                 "name": view.__name__,
             }
             run.__dict__.update(is_public=public, policy=policy, _apidoc={**apidoc, "policy": policy})
@@ -152,23 +160,38 @@ def _document(doc: dict[str, Any], info: Mapping[str, Any], *, method: str, **_:
     success = next(status for status in responses if int(status) < 400)
     documented: dict[int, Any] = {int(success): responses[success]}
     responses[success]["headers"] = _headers(policy, method, int(success))
+    if policy["accepts"] is not None:
+        documented[202] = _accepted(policy["accepts"])
     parameters = [*doc.get("parameters", ()), *(["IF_MATCH"] if policy["conditional"] else ())]
     if method == "get" and not policy["public"]:
         parameters.append("IF_NONE_MATCH")
         documented[304] = "NOT_MODIFIED"
+    codes = {403: policy["forbids"], 409: policy["conflicts"]}
     for status in sorted(_problems(policy, method)):
-        documented[status] = _conflict(policy["conflicts"]) if status == 409 else f"PROBLEM_{status}"
+        documented[status] = _with_codes(status, codes[status]) if codes.get(status) else f"PROBLEM_{status}"
     security = [] if policy["public"] else [{"bearer": []}]
     return {**doc, "operationId": policy["name"], "security": security, "parameters": parameters, "responses": documented}
+
+
+def _accepted(schema: Schema) -> dict[str, Any]:
+    """How it is documented that a request was only taken."""
+    return {
+        "description": "Accepted.",
+        "headers": {"X-Request-ID": "REQUEST_ID", **LIMIT_HEADERS},
+        "content": {"application/json": {"schema": schema, "example": example_of(schema)}},
+    }
 
 
 def _headers(policy: Mapping[str, Any], method: str, success: int) -> dict[str, str]:
     """The names in the document of the headers of a success."""
     headers = {"X-Request-ID": "REQUEST_ID"}
-    if success != HTTPStatus.NO_CONTENT and not policy["public"] and method != "put":  # A membership has no version.
+    is_resource = success not in (HTTPStatus.NO_CONTENT, HTTPStatus.ACCEPTED) and not policy["public"]
+    if is_resource and method != "put":  # A membership has no version.
         headers["ETag"] = "ETAG"
     if success == HTTPStatus.CREATED:
         headers["Location"] = "LOCATION"
+    if policy["limited"]:
+        headers |= LIMIT_HEADERS
     if method == "get" and "query" in policy["takes"]:
         headers |= {"X-Pagination": "PAGINATION", "Link": "LINK"}
     return headers
@@ -178,17 +201,18 @@ def _problems(policy: Mapping[str, Any], method: str) -> set[int]:
     """The status of every problem that an operation can answer."""
     applies = {
         401: policy["refused"] or not policy["public"],
-        403: policy["forbids"] or (policy["find"] and method != "get"),
+        403: bool(policy["forbids"]) or (policy["find"] and method != "get"),
         404: policy["find"],
         409: bool(policy["conflicts"]),
         412: policy["conditional"],
+        429: policy["limited"],
     }
     return _ANYWHERE | {status for status, may_be in applies.items() if may_be}
 
 
-def _conflict(codes: Sequence[str]) -> dict[str, Any]:
+def _with_codes(status: int, codes: Sequence[str]) -> dict[str, Any]:
     named = ", ".join(f"`{code}`" for code in codes)
-    return problem_response(409, f"{PROBLEMS[409][1]} `code`: {named}.", codes[0])
+    return problem_response(status, f"{PROBLEMS[status][1]} `code`: {named}.", codes[0])
 
 
 def problem_response(status: int, description: str = "", code: str = "") -> dict[str, Any]:

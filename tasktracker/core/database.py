@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from flask import Flask
-from sqlalchemy import Connection, Engine, UniqueConstraint, event, make_url
+from sqlalchemy import Connection, Engine, Index, UniqueConstraint, event, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
@@ -152,8 +152,8 @@ def violated(error: IntegrityError) -> str | None:
 
 def _unique_constraints() -> Mapping[frozenset[str], str]:
     return {
-        frozenset(f"{table.name}.{column.name}" for column in constraint.columns): str(constraint.name)
+        frozenset(f"{table.name}.{column.name}" for column in unique.columns): str(unique.name)
         for table in Base.metadata.tables.values()
-        for constraint in table.constraints
-        if isinstance(constraint, UniqueConstraint)
+        for unique in (*table.constraints, *table.indexes)
+        if isinstance(unique, UniqueConstraint) or (isinstance(unique, Index) and unique.unique)
     }

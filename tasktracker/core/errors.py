@@ -108,6 +108,13 @@ class Invalid(Refusal):
         return cls(message, faults=[Fault(location, pointer, message)])
 
 
+class TooMany(Refusal):
+    """More attempts than are allowed in this time."""
+
+    code = "rate_limited"
+    detail = "Too many attempts. Try again later."
+
+
 class Unavailable(Refusal):
     """A part that this service needs does not answer; the same request may succeed soon."""
 

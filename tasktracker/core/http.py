@@ -15,6 +15,7 @@ import structlog
 from flask import Flask, Response, g, request
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
@@ -23,6 +24,7 @@ from config import Settings
 
 from . import errors
 from .json import to_bytes
+from .limits import Standing
 from .models import new_id
 from .results import Expected, Page, Resource
 
@@ -40,6 +42,7 @@ _STATUS: dict[type[errors.Refusal], int] = {
     errors.TooLarge: 413,
     errors.UnsupportedMedia: 415,
     errors.Invalid: 422,
+    errors.TooMany: 429,
     errors.Unavailable: 503,
 }
 _DETAILS = {
@@ -92,6 +95,11 @@ def answer_page(page: Page, query: Mapping[str, Any]) -> Response:
     response.headers["X-Pagination"] = about
     response.headers["Link"] = link
     return response
+
+
+def accepted(message: str) -> Response:
+    """202: it will be done, or not, and the answer does not tell."""
+    return Response(to_bytes({"message": message}), 202, mimetype="application/json", headers={"Cache-Control": "no-store"})
 
 
 def no_content() -> Response:
@@ -268,6 +276,8 @@ def init_app(app: Flask, settings: Settings) -> None:
         headers["X-Request-ID"] = request_id()
         for name, value in common.items():
             headers[name] = value
+        if "rate_limit" in g:
+            _add_limit(headers, g.rate_limit)
         headers.setdefault("Content-Security-Policy", _CSP)
         headers.setdefault("Cache-Control", "private, no-cache" if "caller" in g else "no-store")
         if settings.cors_origins:
@@ -277,6 +287,13 @@ def init_app(app: Flask, settings: Settings) -> None:
         return response
 
     _ = begin, end
+
+
+def _add_limit(headers: Headers, standing: Standing) -> None:
+    """How the caller stands with the limit that is nearest to its end; `Reset` in seconds."""
+    headers["RateLimit-Limit"] = str(standing.limit)
+    headers["RateLimit-Remaining"] = str(standing.remaining)
+    headers["RateLimit-Reset"] = str(standing.reset)
 
 
 def _log(status: int) -> None:

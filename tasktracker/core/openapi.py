@@ -13,7 +13,7 @@ from marshmallow import Schema
 from marshmallow import fields as ma
 
 from . import fields
-from .blueprint import PROBLEMS, IdConverter, problem_response
+from .blueprint import LIMIT_HEADERS, PROBLEMS, IdConverter, problem_response
 from .errors import NotFound
 from .http import PREFIX
 from .json import to_bytes
@@ -80,6 +80,9 @@ _HEADERS: dict[str, dict[str, Any]] = {
         },
     },
     "AUTHENTICATE": {"description": "`Bearer`.", "schema": {"type": "string", "const": "Bearer"}, "required": True},
+    "RATE_LIMIT_LIMIT": {"description": "Attempts allowed; absent where limits are off.", "schema": {"type": "integer"}},
+    "RATE_LIMIT_REMAINING": {"description": "Attempts left.", "schema": {"type": "integer"}},
+    "RATE_LIMIT_RESET": {"description": "Seconds until they are counted anew.", "schema": {"type": "integer"}},
     "RETRY_AFTER": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 0}, "required": True},
 }
 _PARAMETERS = {
@@ -87,6 +90,7 @@ _PARAMETERS = {
     "IF_NONE_MATCH": ("If-None-Match", "Answer 304 if the resource still has this ETag."),
 }
 _MORE_HEADERS = {401: {"WWW-Authenticate": "AUTHENTICATE"}, 503: {"Retry-After": "RETRY_AFTER"}}
+_MORE_HEADERS[429] = {"Retry-After": "RETRY_AFTER", **LIMIT_HEADERS}
 
 
 def public(view: View) -> View:

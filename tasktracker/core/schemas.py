@@ -58,6 +58,12 @@ class PageQuery(Query):
     page_size = fields.Count(1, 100, load_default=20, metadata={"description": "How many on a page.", "default": 20})
 
 
+class AcceptedSchema(Answer):
+    """That a request was taken; what comes of it stands in a mail, if there is one."""
+
+    message = ma.String(metadata={"example": "If the address is right, a mail is on its way."})
+
+
 class FaultSchema(Schema):
     """One thing that is wrong with the input."""
 

@@ -9,6 +9,7 @@ from config import Settings
 
 # A request never waits longer than this for Redis; the library's own defaults add up to a minute.
 _TIMEOUT = 0.25
+NAME = "redis"  # Of the client among the extensions of the application.
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -22,9 +23,9 @@ def init_app(app: Flask, settings: Settings) -> None:
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
         )
-    app.extensions["redis"] = client
+    app.extensions[NAME] = client
 
 
 def client() -> redis.Redis | None:
     """The client; none with the embedded defaults."""
-    return current_app.extensions["redis"]
+    return current_app.extensions[NAME]

@@ -30,7 +30,7 @@ def list_tags(query: dict[str, Any]) -> Response:
     return answer_page(queries.TAGS.page(query, me=me()), query)
 
 
-@blueprint.route("/tags", method="POST", forbids=True, conflicts=["tag_name_taken", "project_archived"])
+@blueprint.route("/tags", method="POST", forbids=["forbidden"], conflicts=["tag_name_taken", "project_archived"])
 @blueprint.arguments(TagCreate())
 @blueprint.response(201, TagSchema())
 def create_tag(body: dict[str, Any]) -> Response:

@@ -36,7 +36,7 @@ def _asker(query: dict[str, Any]) -> dict[str, Any]:
     return {"me": me(), "today": today_of(me())} if "overdue" in query else {"me": me()}
 
 
-@blueprint.route("/tasks", method="POST", forbids=True, conflicts=["project_archived"])
+@blueprint.route("/tasks", method="POST", forbids=["forbidden"], conflicts=["project_archived"])
 @blueprint.arguments(TaskCreate())
 @blueprint.response(201, TaskSchema())
 def create_task(body: dict[str, Any]) -> Response:

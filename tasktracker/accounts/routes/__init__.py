@@ -1,6 +1,6 @@
 """The routes of accounts; importing the modules registers them."""
 
-from . import login, profile, teams
+from . import credentials, login, profile, registration, teams
 from .blueprint import blueprint
 
-__all__ = ["blueprint", "login", "profile", "teams"]
+__all__ = ["blueprint", "credentials", "login", "profile", "registration", "teams"]

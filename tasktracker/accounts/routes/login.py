@@ -1,18 +1,23 @@
-"""The routes of login, refresh and logout."""
+"""The routes of login, refresh and logout, and of the sessions that come from them."""
 
 from typing import Any
 
 from flask import Response, current_app, request
 
-from ...core.http import answer_once, no_content
-from .. import queries, sessions
-from ..schemas import LoginSchema, RefreshSchema, TokensSchema
+from ...core.blueprint import NO_ID
+from ...core.http import answer_once, answer_page, no_content
+from ...core.models import now
+from ...core.results import Expected
+from ...core.schemas import PageQuery
+from ...core.text import fold
+from .. import limits, queries, sessions, tokens
+from ..schemas import LoginSchema, RefreshSchema, SessionSchema, TokensSchema
 from ..services import login
-from ..tokens import Pair, caller
+from ..tokens import Pair, caller, me
 from .blueprint import blueprint
 
 
-@blueprint.route("/auth/login", method="POST", public=True, refused=True)
+@blueprint.route("/auth/login", method="POST", public=True, refused=True, limited=True)
 @blueprint.arguments(LoginSchema())
 @blueprint.response(200, TokensSchema())
 def log_in(body: dict[str, Any]) -> Response:
@@ -20,17 +25,25 @@ def log_in(body: dict[str, Any]) -> Response:
 
     Takes a username, or an e-mail address, and a password. Every refusal is the same 401.
     """
+    account = login.find_account(body["username"])
+    counted_as = account.id if account else fold(body["username"])
+    # Guesses from elsewhere do not lock the owner out of places where they have been before. Nobody is known nowhere, and
+    # is looked up all the same, so that the time tells nothing.
+    if sessions.knows(account.id if account else NO_ID, request.remote_addr):
+        counted_as += f" at {request.remote_addr}"
+    limits.LOGIN.count(counted_as)
     user_id, pair = login.log_in(
-        body["username"],
+        account,
         body["password"],
         verified_only=current_app.config["REQUIRE_EMAIL_VERIFICATION"],
         ip_address=request.remote_addr,
         user_agent=request.headers.get("User-Agent"),
     )
+    limits.LOGIN.forgive(counted_as)
     return _tokens(user_id, pair)
 
 
-@blueprint.route("/auth/refresh", method="POST", public=True, refused=True)
+@blueprint.route("/auth/refresh", method="POST", public=True, refused=True, limited=True)
 @blueprint.arguments(RefreshSchema())
 @blueprint.response(200, TokensSchema())
 def refresh(body: dict[str, Any]) -> Response:
@@ -39,7 +52,9 @@ def refresh(body: dict[str, Any]) -> Response:
     A refresh token works once. The same one again within 10 seconds gives another pair of the same session; used later,
     it ends the session and with it every token that came from it.
     """
-    return _tokens(*login.refresh(body["refresh_token"]))
+    session_id, refresh_id = tokens.read_refresh_token(body["refresh_token"])
+    limits.REFRESH.count(session_id)
+    return _tokens(*login.refresh(session_id, refresh_id))
 
 
 def _tokens(user_id: str, pair: Pair) -> Response:
@@ -53,5 +68,42 @@ def log_out() -> Response:
 
     Ends the session: its access tokens and its refresh token are dead at once.
     """
-    sessions.end(caller().session_id)
+    sessions.end(me(), caller().session_id)
+    return no_content()
+
+
+@blueprint.route("/auth/sessions")
+@blueprint.arguments(PageQuery(), location="query")
+@blueprint.response(200, SessionSchema(many=True))
+def list_sessions(query: dict[str, Any]) -> Response:
+    """List where I am logged in
+
+    The session that was used last comes first.
+    """
+    moment = now()
+    values = {"me": me(), "session": caller().session_id, "now": moment, "idle_since": moment - sessions.IDLE_LIFETIME}
+    return answer_page(queries.SESSIONS.page(query, **values), query)
+
+
+@blueprint.route("/auth/sessions", method="DELETE", conditional=True)
+@blueprint.response(204)
+def end_other_sessions(expected: Expected) -> Response:
+    """Log out everywhere else
+
+    Ends all my sessions but this one.
+    """
+    expected.check(None)
+    sessions.end_others(me(), caller().session_id)
+    return no_content()
+
+
+@blueprint.route("/auth/sessions/<id:session_id>", method="DELETE", find=sessions.find, conditional=True)
+@blueprint.response(204)
+def end_session(session_id: str, expected: Expected) -> Response:
+    """End one of my sessions
+
+    Its tokens are dead at once.
+    """
+    expected.check(None)
+    sessions.end(me(), session_id)
     return no_content()

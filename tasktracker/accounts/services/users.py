@@ -27,12 +27,40 @@ def create_user(
     Raises:
         Conflict: `username_taken` or `email_taken`.
     """
+    return add(email=email, username=username, password=password, display_name=display_name, verified=verified, admin=admin)
+
+
+def add(
+    *,
+    email: str,
+    username: str,
+    password: str,
+    display_name: str | None = None,
+    timezone: str = "UTC",
+    verified: bool = False,
+    activated: bool = True,
+    admin: bool = False,
+) -> User:
+    """A new account with its inbox, within the open transaction.
+
+    Args:
+        email: the address, as it is written to.
+        username: in lower case.
+        password: in clear; it has passed the rules.
+        display_name: how others see them; the username, if it is not given.
+        timezone: a name of the IANA time zone database.
+        verified: whether it is known that they can read the address.
+        activated: whether it is an account at once, or first when the address is confirmed.
+        admin: whether they run the site.
+    """
     user = User(
         email=email,
         email_key=fold(email),
         email_verified_at=now() if verified else None,
+        activated_at=now() if activated else None,
         username=username,
         display_name=display_name or username,
+        timezone=timezone,
         password_hash=hash_password(password),
         is_admin=admin,
         words=words_of(username, display_name or username),

@@ -1,0 +1,64 @@
+"""What those who run the site do with accounts, from the command line."""
+
+from sqlalchemy import select
+
+from ...core.database import session, transactional
+from ...core.errors import NotFound
+from ...core.models import now
+from .. import mails, sessions
+from ..models import User
+
+
+@transactional
+def disable(username: str) -> bool:
+    """Keeps a user out and ends all their sessions at once; false if they were kept out already.
+
+    Raises:
+        NotFound: there is no such user.
+        Unavailable: the blocklist does not answer.
+    """
+    user = _locked(username)
+    sessions.end_all(user.id)
+    return user.disabled_at is None and user.change(disabled_at=now())
+
+
+@transactional
+def enable(username: str) -> bool:
+    """Lets a user in again; false if they were not kept out.
+
+    Raises:
+        NotFound: there is no such user.
+    """
+    return _locked(username).change(disabled_at=None)
+
+
+@transactional
+def promote(username: str) -> bool:
+    """Makes a user one of those who run the site; false if they are already.
+
+    Raises:
+        NotFound: there is no such user.
+    """
+    return _locked(username).change(is_admin=True)
+
+
+@transactional
+def send_reset(username: str) -> bool:
+    """Has a link to choose a new password sent to a user; false if they are disabled, or have no confirmed account yet.
+
+    Raises:
+        NotFound: there is no such user.
+    """
+    user = _locked(username)
+    if user.disabled_at is not None or user.activated_at is None:
+        return False
+    mails.enqueue(mails.RESET, key=f"reset:{user.email_key}", email_key=user.email_key)
+    return True
+
+
+def _locked(username: str) -> User:
+    found = select(User).where(User.username == username.lower()).with_for_update(key_share=True)
+    user = session().scalar(found.execution_options(populate_existing=True))
+    if user is None:
+        raise NotFound("There is no user of this name.")
+    return user

@@ -1,0 +1,88 @@
+"""`flask worker`: does the background jobs, and shows how they stand."""
+
+import signal
+import threading
+from typing import Any
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+from sqlalchemy import func, select
+
+from ..core import jobs, worker
+from ..core.jobs import Job
+from ..core.reading import Statement
+from .terminal import table, told_plainly
+
+_MOST_SHOWN = 50
+_WAITING = Statement(
+    select(
+        Job.kind, func.count().label("waiting"), func.max(Job.attempts).label("attempts"), func.min(Job.due_at).label("due_at")
+    )
+    .where(Job.failed_at.is_(None))
+    .group_by(Job.kind)
+    .order_by(Job.kind)
+)
+_DEAD = Statement(
+    select(Job.id, Job.kind, Job.failed_at, Job.attempts, Job.last_error)
+    .where(Job.failed_at.is_not(None))
+    .order_by(Job.failed_at.desc())
+    .limit(_MOST_SHOWN)
+)
+
+
+@click.command("worker")
+@click.option("--status", is_flag=True, help="Show what waits and what has failed for good, and stop.")
+@click.option("--once", is_flag=True, help="Do what is due now, and stop.")
+@click.option("--retry", is_flag=True, help="Try what has failed for good again, and stop.")
+@with_appcontext
+@told_plainly
+def work(*, status: bool, once: bool, retry: bool) -> None:
+    """Do the background jobs: mails, and what recurs.
+
+    Any number of workers may run. A signal to stop lets the job in hand be finished.
+    """
+    if status:
+        _show()
+    elif retry:
+        click.echo(f"{jobs.retry_dead_letters()} jobs are tried again.")
+    elif once:
+        click.echo(f"Did {_do_due()} jobs.")
+    else:
+        _work_until_told_to_stop()
+
+
+def _do_due() -> int:
+    jobs.schedule()
+    done = 0
+    while jobs.run_one():
+        done += 1
+    return done
+
+
+def _work_until_told_to_stop() -> None:
+    stop = threading.Event()
+
+    def finish(_signal: int, _frame: object) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, finish)
+    click.echo("The worker waits for jobs; Ctrl-C stops it.")
+    app: Any = current_app
+    worker.work(app._get_current_object(), stop)  # noqa: SLF001 - the application behind Flask's stand-in for it.
+
+
+def _show() -> None:
+    waiting = [(row.kind, str(row.waiting), str(row.attempts), _time(row.due_at)) for row in _WAITING.rows()]
+    dead = [(row.id, row.kind, _time(row.failed_at), str(row.attempts), row.last_error or "") for row in _DEAD.rows()]
+    click.echo("Waiting:" if waiting else "Nothing waits.")
+    for line in table(("KIND", "JOBS", "MOST ATTEMPTS", "NEXT"), waiting) if waiting else ():
+        click.echo(line)
+    click.echo("\nFailed for good (--retry tries them again):" if dead else "\nNothing has failed for good.")
+    for line in table(("ID", "KIND", "SINCE", "ATTEMPTS", "REASON"), dead) if dead else ():
+        click.echo(line)
+
+
+def _time(moment: object) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

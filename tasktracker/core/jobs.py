@@ -1,0 +1,203 @@
+"""Background jobs: rows of a table, written in the transaction of what they follow from, done by a worker.
+
+A worker that takes a job makes it due again for the end of its lease: if the worker dies, another does the job. So a
+handler may run twice and must not mind. What fails is tried again after seconds, then minutes, then hours; what cannot
+succeed, or has failed too often, stays as a dead letter that `flask worker --status` shows.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Index, String, Text, bindparam, delete, literal, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, mapped_column
+
+from .database import is_on_postgresql, session, transactional
+from .errors import Refusal
+from .models import Base, new_id, now
+from .reading import Statement
+from .types import Id, UtcDateTime
+
+LEASE = timedelta(minutes=2)
+# How long after each failure a job is tried again.
+BACK_OFF = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800))
+
+log = logging.getLogger(__name__)
+
+
+class Job(Base):
+    """Something to be done soon."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index("ix_jobs_due_at", "due_at", postgresql_where=text("failed_at IS NULL"), sqlite_where=text("failed_at IS NULL")),
+        Index("uq_jobs_key", "key", unique=True),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    kind: Mapped[str] = mapped_column(String(50))
+    # Of the jobs with one key, the newest takes the place of the others.
+    key: Mapped[str | None] = mapped_column(String(300))
+    payload: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    attempts: Mapped[int] = mapped_column(default=0)
+    last_error: Mapped[str | None] = mapped_column(String(300))
+    # When it became a dead letter.
+    failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A job that this worker does.
+
+    Args:
+        id: its id, the same over all attempts.
+        kind: which handler does it.
+        payload: what the handler gets.
+        attempts: how often it was taken, this time included.
+    """
+
+    id: str
+    kind: str
+    payload: dict[str, Any]
+    attempts: int
+
+
+class HopelessError(Exception):
+    """Trying again would change nothing."""
+
+
+Handler = Callable[[Taken], None]
+_handlers: dict[str, Handler] = {}
+_recurring: dict[str, timedelta] = {}
+
+
+def handler(kind: str, *, every: timedelta | None = None) -> Callable[[Handler], Handler]:
+    """Registers what does a kind of job.
+
+    Args:
+        kind: the kind.
+        every: how often it is done without being asked for.
+    """
+
+    def register(function: Handler) -> Handler:
+        _handlers[kind] = function
+        if every:
+            _recurring[kind] = every
+        return function
+
+    return register
+
+
+def enqueue(kind: str, payload: dict[str, Any], *, key: str | None = None) -> None:
+    """Writes a job into the open transaction.
+
+    Args:
+        kind: which handler will do it.
+        payload: what that one gets; nothing secret, for it stands in the table.
+        key: a job that waits under the same key is replaced.
+    """
+    values = {"kind": kind, "payload": json.dumps(payload), **_fresh()}
+    session().execute(_insert(key=key, **values).on_conflict_do_update(index_elements=["key"], set_=values))
+
+
+def _fresh() -> dict[str, Any]:
+    moment = now()
+    return {"id": new_id(), "created_at": moment, "due_at": moment, "attempts": 0, "last_error": None}
+
+
+def _insert(**values: Any) -> Any:
+    insert = postgresql.insert if is_on_postgresql() else sqlite.insert
+    return insert(Job).values(values)
+
+
+@transactional
+def schedule() -> None:
+    """Makes sure that every recurring job waits for its next time."""
+    for kind in _recurring:
+        values = {
+            "id": new_id(),
+            "kind": kind,
+            "key": kind,
+            "payload": "{}",
+            "created_at": now(),
+            "due_at": now(),
+            "attempts": 0,
+        }
+        session().execute(_insert(**values).on_conflict_do_nothing(index_elements=["key"]))
+
+
+_is_due = (Job.due_at <= bindparam("now", type_=UtcDateTime()), Job.failed_at.is_(None))
+_DUE = Statement(select(Job.id).where(*_is_due).limit(1))
+
+
+def run_one() -> bool:
+    """Does the job that has been due for longest; false if none is."""
+    # Looking costs less than taking, and on SQLite it keeps no writer waiting.
+    taken = _take() if _DUE.first(now=now()) is not None else None
+    if taken is None:
+        return False
+    try:
+        _handlers[taken.kind](taken)
+    except Exception as error:
+        _failed(taken, error)
+    else:
+        _done(taken)
+    return True
+
+
+@transactional
+def _take() -> Taken | None:
+    due = select(Job.id).where(*_is_due).order_by(Job.due_at).limit(1).with_for_update(skip_locked=True)
+    lease = {"due_at": literal(now() + LEASE, UtcDateTime()), "attempts": Job.attempts + 1}
+    taken = update(Job).where(Job.id == due.scalar_subquery()).values(lease)
+    row = session().execute(taken.returning(Job.id, Job.kind, Job.payload, Job.attempts), {"now": now()}).one_or_none()
+    return Taken(row.id, row.kind, json.loads(row.payload), row.attempts) if row else None
+
+
+def _is_in_hand(taken: Taken) -> Any:
+    """Whether the job is still this worker's: neither replaced nor taken by another after its lease."""
+    return (Job.id == taken.id) & (Job.attempts == taken.attempts)
+
+
+@transactional
+def _done(taken: Taken) -> None:
+    every = _recurring.get(taken.kind)
+    if every is None:
+        session().execute(delete(Job).where(_is_in_hand(taken)))
+    else:
+        again = {"due_at": now() + every, "attempts": 0, "last_error": None}
+        session().execute(update(Job).where(_is_in_hand(taken)).values(again))
+
+
+@transactional
+def _failed(taken: Taken, error: Exception) -> None:
+    reason = _reason(error)
+    recurs = taken.kind in _recurring
+    values: dict[str, Any] = {"last_error": reason}
+    if not recurs and (isinstance(error, HopelessError) or taken.attempts > len(BACK_OFF)):
+        values |= {"failed_at": now(), "key": None}
+        log.error("Job %s (%s) has failed for good: %s", taken.id, taken.kind, reason)
+    else:
+        wait = BACK_OFF[min(taken.attempts, len(BACK_OFF)) - 1]
+        values |= {"due_at": now() + wait}
+        log.warning("Job %s (%s) has failed and is tried again in %s: %s", taken.id, taken.kind, wait, reason)
+    if not isinstance(error, HopelessError | OSError | Refusal):
+        log.error("Job %s (%s)", taken.id, taken.kind, exc_info=error)
+    session().execute(update(Job).where(_is_in_hand(taken)).values(values))
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0][:300]
+
+
+@transactional
+def retry_dead_letters() -> int:
+    """Makes every dead letter due again; how many there were."""
+    again = update(Job).where(Job.failed_at.is_not(None)).values(failed_at=None, due_at=now(), attempts=0)
+    return len(session().execute(again.returning(Job.id)).all())

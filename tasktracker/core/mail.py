@@ -1,0 +1,142 @@
+"""Mail: how a letter is rendered and handed to the mail server; without one, letters become files.
+
+Letters are sent by background jobs, never while a request waits (see `core/jobs`).
+"""
+
+import hashlib
+import hmac
+import logging
+import smtplib
+import ssl
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from flask import Flask, current_app, render_template
+from flask_mail import Connection, Message
+from typing_extensions import override
+
+from config import Settings
+
+from .jobs import HopelessError
+
+_TIMEOUT = 10  # Seconds for each step of the talk with the mail server; see `jobs.LEASE`.
+
+log = logging.getLogger(__name__)
+
+
+class BoundedConnection(Connection):
+    """Flask-Mail's connection with a time-out, and with the server's certificate checked."""
+
+    @override
+    def configure_host(self) -> smtplib.SMTP:
+        host = smtplib.SMTP(self.mail.server, self.mail.port, timeout=_TIMEOUT)
+        if self.mail.use_tls:
+            host.starttls(context=ssl.create_default_context())
+        if self.mail.username and self.mail.password:
+            host.login(self.mail.username, self.mail.password)
+        return host
+
+    @override
+    def __exit__(self, *_: object) -> None:
+        # The letter has been accepted or not; how the server says goodbye changes nothing.
+        with suppress(smtplib.SMTPException, OSError):
+            if self.host is not None:
+                self.host.quit()
+
+
+def config(settings: Settings) -> dict[str, Any]:
+    """The part of Flask's configuration that Flask-Mail reads."""
+    return {
+        "MAIL_SERVER": settings.mail_server,
+        "MAIL_PORT": settings.mail_port,
+        "MAIL_USE_TLS": settings.mail_use_tls,
+        "MAIL_USERNAME": settings.mail_username,
+        "MAIL_PASSWORD": settings.mail_password,
+        "MAIL_DEFAULT_SENDER": settings.mail_default_sender or f"TaskTracker <tasktracker@{_host(settings)}>",
+        "MAIL_SUPPRESS_SEND": False,
+    }
+
+
+def send(to: str, subject: str, template: str, *, job_id: str, **values: str) -> None:
+    """Renders a letter and hands it over.
+
+    Args:
+        to: the address.
+        subject: one line of ours.
+        template: the name of two templates under `mails/`, one for each part: text and HTML.
+        job_id: the job that sends it; its Message-ID comes from it, so that a second sending is known as such.
+        values: what the templates show.
+
+    Raises:
+        HopelessError: the server has refused it for good.
+        SMTPException, OSError: it may be taken later.
+    """
+    settings: Settings = current_app.config["SETTINGS"]
+    message = Message(
+        subject,
+        recipients=[to],
+        body=render_template(f"mails/{template}.txt", **values),
+        html=render_template(f"mails/{template}.html", subject=subject, **values),
+        date=time.time(),
+        extra_headers={"Auto-Submitted": "auto-generated"},  # RFC 3834: nobody's out-of-office answers it.
+    )
+    message.msgId = f"<{job_id}@{_host(settings)}>"
+    if settings.mail_server is None:
+        _write(Path(settings.instance_path) / "mail", job_id, message)
+        return
+    try:
+        with BoundedConnection(current_app.extensions["mail"]) as connection:
+            connection.send(message)
+    except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+        if _is_final(error):
+            raise HopelessError(f"The mail server refused it: {_code(error)}") from error
+        raise
+    except UnicodeError as error:
+        raise HopelessError("The address cannot be written to.") from error
+
+
+def _code(error: smtplib.SMTPException) -> int:
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return max(code for code, _ in error.recipients.values())
+    return error.smtp_code if isinstance(error, smtplib.SMTPResponseException) else 0
+
+
+def _is_final(error: smtplib.SMTPException) -> bool:
+    """Whether the server said 5xx, which means that trying again is of no use (RFC 5321, 4.2.1)."""
+    return _code(error) >= 500
+
+
+def _write(folder: Path, job_id: str, message: Message) -> None:
+    """Keeps the letter as a file, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished, file = folder / f".{job_id}.part", folder / f"{job_id}.eml"
+    unfinished.write_bytes(message.as_bytes())
+    unfinished.replace(file)
+    log.info("There is no MAIL_SERVER; the mail is in %s", file)
+
+
+def link(page: str, token: str) -> str:
+    """The address of a page that uses a mailed token."""
+    settings: Settings = current_app.config["SETTINGS"]
+    return f"{settings.public_url}/{page}?{urlencode({'token': token})}"
+
+
+def token_of(nonce: str) -> str:
+    """The secret that a letter carries, of 256 bits.
+
+    It is made from a random number and `SECRET_KEY` when the letter is sent, so that a job that waits, and a copy of the
+    database, holds nothing that could be used; and it is the same again when the letter is sent a second time.
+    """
+    return hmac.new(current_app.config["SECRET_KEY"].encode(), f"mailed token {nonce}".encode(), hashlib.sha256).hexdigest()
+
+
+def _host(settings: Settings) -> str:
+    return urlsplit(settings.public_url).hostname or "localhost"
+
+
+def init_app(app: Flask) -> None:
+    """Templates of mails keep no blank lines where a block was."""
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -1,0 +1,61 @@
+"""The worker: does one background job after the other, in a process of its own or in a thread of the web process."""
+
+import logging
+import threading
+
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from config import Settings
+
+from . import jobs
+from .errors import Refusal
+
+_IDLE_SECONDS = 1.0  # Between looking for jobs while there are none.
+_FAULT_SECONDS = 5.0  # Until the database is asked again after it did not answer.
+
+log = logging.getLogger(__name__)
+
+
+def work(app: Flask, stop: threading.Event) -> None:
+    """Does jobs until it is told to stop; the one in hand is finished.
+
+    Args:
+        app: the application whose jobs they are.
+        stop: set by whoever wants it to stop.
+    """
+    scheduled = False
+    while not stop.is_set():
+        # A context for each job: nothing that one leaves in its session is seen by the next.
+        with app.app_context():
+            try:
+                if not scheduled:
+                    jobs.schedule()
+                    scheduled = True
+                wait = 0.0 if jobs.run_one() else _IDLE_SECONDS
+            except (SQLAlchemyError, Refusal) as error:
+                log.warning("The worker cannot get at its jobs: %s", type(error).__name__)
+                wait = _FAULT_SECONDS
+        stop.wait(wait)
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """With `INLINE_WORKER`, starts the worker in a thread when the first request comes.
+
+    Not earlier: commands of `flask` make applications too, and a thread does not survive the fork of a web server.
+    """
+    if not settings.inline_worker:
+        return
+    lock = threading.Lock()
+    started: list[threading.Thread] = []
+
+    @app.before_request
+    def start() -> None:
+        if started:
+            return
+        with lock:
+            if not started:
+                started.append(threading.Thread(target=work, args=(app, threading.Event()), name="worker", daemon=True))
+                started[0].start()
+
+    _ = start
