@@ -11,6 +11,7 @@ from sqlalchemy import inspect, text
 
 from config import load
 from tasktracker import create_app
+from tasktracker.accounts.services.users import words_of
 from tasktracker.core.health import MIGRATIONS
 from tasktracker.extensions import db
 
@@ -47,6 +48,7 @@ ROWS = {
             updated_at) VALUES ('{ID.format(7)}', '{ID.format(5)}', 1, 'Fix it', '', 0, 0, 'fix it', 1, '{TIME}', '{TIME}')""",
         f"INSERT INTO task_tags (task_id, tag_id) VALUES ('{ID.format(7)}', '{ID.format(6)}')",
     ],
+    "0004": ["UPDATE users SET words = words || ' lovelace' WHERE words = ' ada'"],
     "0005": [
         f"""INSERT INTO jobs (id, kind, key, payload, created_at, due_at, attempts)
             VALUES ('{ID.format(8)}', 'mail', 'one', '{{}}', '{TIME}', '{TIME}', 0)""",
@@ -167,6 +169,25 @@ def test_search_follows_the_tasks(empty):
     assert not finds("fi")
     do("DELETE FROM projects")
     assert not finds("mend")
+
+
+def test_who_was_there_before_is_found_by_the_same_words_as_who_comes_later(empty):
+    names = ["Ada Lovelace", "Zoë Müller-Straße", "ÉMILE ﬁ №5", "x\u0301y 漢字", "'; --", "Ω" * 100]
+    upgrade(revision="0003")
+    add_rows("0001")
+    with db.engine.begin() as connection:
+        for number, name in enumerate(names, 50):
+            other = {ID.format(1): ID.format(number), "'ada": f"'ada.{number}", "'Ada'": ":name"}
+            row = ROWS["0001"][0]
+            for old, new in other.items():
+                row = row.replace(old, new)
+            connection.execute(text(row), {"name": name})
+    upgrade()
+    with db.engine.connect() as connection:
+        found = connection.execute(text("SELECT username, display_name, words FROM users ORDER BY id")).all()
+    assert [row.display_name for row in found] == ["Ada", *names]
+    assert [row.words for row in found] == [words_of(row.username, row.display_name) for row in found]
+    assert found[0].words == " ada"
 
 
 def test_models_and_migrations_say_the_same(empty):

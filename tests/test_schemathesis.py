@@ -44,7 +44,7 @@ class World:
     """Who sends the requests, and what there is for them."""
 
     def __init__(self, app: Flask, me: Person, other: Person) -> None:
-        self.me, self.other, self.team = me, other, new_team(app, me, other)
+        self.app, self.me, self.other = app, me, other
         self.ids: dict[str, str] = {}
 
     def prepare(self, case: Case) -> dict[str, str]:
@@ -70,10 +70,11 @@ class World:
         """New things of each kind, with their ids under the names that requests have for them."""
         project = self.me.project()
         self.me.add(project, self.other)
-        self.me.add_team(project, self.team)
+        team = new_team(self.app, self.me, self.other)
+        self.me.add_team(project, team)
         tag = self.me.tag(project)
         task = self.me.task(project, tag_ids=[tag["id"]])
-        ids = {"project_id": project["id"], "tag_id": tag["id"], "task_id": task["id"], "team_id": self.team}
+        ids = {"project_id": project["id"], "tag_id": tag["id"], "task_id": task["id"], "team_id": team}
         return {**ids, "user_id": self.other.id, "owner_id": self.other.id, "assigned_to_id": self.me.id}
 
     def learn(self, case: Case, response: Response) -> None:

@@ -4,13 +4,14 @@ from typing import Any
 
 from sqlalchemy import delete, select
 
+from ..accounts import access as teams
 from ..accounts.models import TeamMember, User
 from ..core import events
 from ..core.database import session, transactional
 from ..core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from ..core.models import now
 from ..core.results import Expected, Resource
-from ..core.text import words
+from ..core.text import spaced_words
 from . import access, queries
 from .keys import keys_for
 from .models import Project, ProjectMember, ProjectTeam, Role
@@ -20,7 +21,7 @@ _FIXED = "Your inbox is yours alone: it cannot be shared, archived, deleted or h
 
 def words_of(project: Project) -> str:
     """The words that a project is found by."""
-    return "".join(f" {word}" for word in words(project.name, project.key, project.description))
+    return spaced_words(project.name, project.key, project.description)
 
 
 @events.user_created.connect
@@ -201,6 +202,7 @@ def put_team(me: str, project_id: str, team_id: str, role: str, expected: Expect
             project without the caller belonging to it.
         Conflict: `project_archived` or `inbox_fixed`.
     """
+    teams.hold(me, team_id)
     project, caller = access.lock(me, project_id, to="manage_members")
     expected.check(None)
     present = session().get(ProjectTeam, (project_id, team_id))
@@ -232,3 +234,11 @@ def delete_team(me: str, project_id: str, team_id: str, expected: Expected) -> N
     session().delete(present)
     session().flush()
     events.sight_lost.send(project_ids=[project_id])
+
+
+@events.team_left.connect
+def lose_sight(_: object, *, team_id: str) -> None:
+    """Whoever left a team may have lost sight of its projects, which are locked in the order of their ids."""
+    let_in = select(ProjectTeam.project_id).where(ProjectTeam.team_id == team_id)
+    held = select(Project.id).where(Project.id.in_(let_in)).order_by(Project.id).with_for_update(key_share=True)
+    events.sight_lost.send(project_ids=session().scalars(held).all())
