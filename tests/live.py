@@ -1,4 +1,4 @@
-"""The real service: gunicorn in a process of its own."""
+"""The real service: gunicorn and the worker, in processes of their own."""
 
 import os
 import signal
@@ -34,6 +34,19 @@ def flask(environment: dict[str, str], *words: str) -> "subprocess.CompletedProc
     done = subprocess.run(command, cwd=ROOT, env={**known, **environment}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+@contextmanager
+def working(environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+    """Runs `flask worker` with these settings; gives its process."""
+    program = Path(sys.executable).with_name("flask")
+    known = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    process = subprocess.Popen([program, "--app", "wsgi", "worker"], cwd=ROOT, env={**known, **environment})
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(20)
 
 
 def start(environment: dict[str, str], port: int, *options: str) -> "subprocess.Popen[bytes]":
