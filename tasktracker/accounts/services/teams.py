@@ -84,7 +84,7 @@ def put_member(me: str, team_id: str, user_id: str, role: str, expected: Expecte
         raise NotFound
     expected.check(None)
     if TeamRole[role] < TeamRole.admin:
-        _check_other_admin(team_id, user_id)
+        check_other_admin(team_id, user_id)
     _put(team_id, user_id, role)
     return queries.MEMBER.get(team=team_id, user=user_id)
 
@@ -104,13 +104,13 @@ def delete_member(me: str, team_id: str, user_id: str, expected: Expected) -> No
         raise NotFound
     expected.check(None)
     if member.role == TeamRole.admin.name:
-        _check_other_admin(team_id, user_id)
+        check_other_admin(team_id, user_id)
     session().delete(member)
     session().flush()
     events.team_left.send(team_id=team_id)
 
 
-def _check_other_admin(team_id: str, user_id: str) -> None:
+def check_other_admin(team_id: str, user_id: str) -> None:
     """A team keeps an admin who can log in, whatever becomes of this user. The team must be locked.
 
     Raises:
