@@ -163,7 +163,7 @@ def _check_user(user_id: str) -> None:
 
 
 def _is_enabled(user_id: str) -> bool:
-    return session().scalar(select(User.id).where(User.id == user_id, User.disabled_at.is_(None))) is not None
+    return session().scalar(select(User.id).where(User.id == user_id, teams.CAN_LOG_IN)) is not None
 
 
 def _check_not_owner(role: Role) -> None:

@@ -31,7 +31,7 @@ def create_team(me: str, fields: dict[str, Any]) -> Resource:
 
 def _hold_user(user_id: str) -> bool:
     """Whether there is such a user who can log in; they are not deleted until the transaction ends."""
-    found = select(User.id).where(User.id == user_id, User.disabled_at.is_(None))
+    found = select(User.id).where(User.id == user_id, access.CAN_LOG_IN)
     return session().scalar(found.with_for_update(read=True, key_share=True)) is not None
 
 
@@ -120,7 +120,7 @@ def check_other_admin(team_id: str, user_id: str) -> None:
         select(TeamMember.user_id)
         .join(User, User.id == TeamMember.user_id)
         .where(TeamMember.team_id == team_id, TeamMember.user_id != user_id, TeamMember.role == TeamRole.admin.name)
-        .where(User.disabled_at.is_(None))
+        .where(access.CAN_LOG_IN)
     )
     if session().scalar(others.limit(1)) is None:
         raise Conflict("A team keeps an admin; make someone else one first, or delete the team.", "last_admin")
