@@ -1,17 +1,19 @@
 """Mailed tokens: secrets that prove who can read an address (OWASP ASVS 6.5).
 
 One is bound to a user, a purpose and an address; it works once and for a while, and a newer one of the same purpose ends
-it. The table holds only its hash.
+it: the one whose id is later, in whatever order the letters are sent. The table holds only its hash.
 """
 
 import hashlib
+import secrets
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Row, delete, literal, select, update
+from sqlalchemy import ColumnElement, Row, delete, insert, literal, select, update
 
 from ..core.database import session
 from ..core.errors import Invalid
-from ..core.models import now
+from ..core.models import new_id, now
 from ..core.types import UtcDateTime
 from .models import MailedToken, Purpose, User
 
@@ -39,23 +41,12 @@ def register(token: str, token_id: str, purpose: Purpose, *, user_id: str, email
     # Of two workers that write to one user, the second sees what the first has made.
     if session().scalar(select(User.id).where(User.id == user_id).with_for_update(key_share=True)) is None:
         return False
-    siblings = (MailedToken.user_id == user_id, MailedToken.purpose == purpose.name)
-    newest = session().scalars(select(MailedToken).where(*siblings).order_by(MailedToken.id.desc()).limit(1)).first()
+    of_purpose = select(MailedToken.id, MailedToken.used_at).where(*_siblings(user_id, purpose))
+    newest = session().execute(of_purpose.order_by(MailedToken.id.desc()).limit(1)).one_or_none()
     if newest is not None and (newest.id > token_id or (newest.id == token_id and newest.used_at is not None)):
         return False
-    session().execute(delete(MailedToken).where(*siblings))
-    session().add(
-        MailedToken(
-            id=token_id,
-            user_id=user_id,
-            purpose=purpose.name,
-            token_hash=_hash(token),
-            email=email,
-            session_id=session_id,
-            expires_at=now() + LIFETIMES[purpose],
-        )
-    )
-    session().flush()
+    bound = {"email": email, "session_id": session_id, "expires_at": now() + LIFETIMES[purpose]}
+    _put(user_id, purpose, id=token_id, token_hash=_hash(token), **bound)
     return True
 
 
@@ -89,9 +80,22 @@ def refusal() -> Invalid:
 
 
 def drop(user_id: str, *purposes: Purpose) -> None:
-    """Ends the tokens of a user that are for these purposes, within the open transaction."""
-    names = [purpose.name for purpose in purposes]
-    session().execute(delete(MailedToken).where(MailedToken.user_id == user_id, MailedToken.purpose.in_(names)))
+    """Ends the tokens of a user that are for these purposes, within the open transaction; also those still to be sent.
+
+    In their place stands a newer one, which is over and which nobody knows.
+    """
+    for purpose in purposes:
+        _put(user_id, purpose, id=new_id(), token_hash=secrets.token_hex(32), email="", expires_at=now())
+
+
+def _put(user_id: str, purpose: Purpose, **values: Any) -> None:
+    # Those that were used stay: they say where their user is known.
+    session().execute(delete(MailedToken).where(*_siblings(user_id, purpose), MailedToken.used_at.is_(None)))
+    session().execute(insert(MailedToken).values(user_id=user_id, purpose=purpose.name, **values))
+
+
+def _siblings(user_id: str, purpose: Purpose) -> tuple[ColumnElement[bool], ...]:
+    return MailedToken.user_id == user_id, MailedToken.purpose == purpose.name
 
 
 def _hash(token: str) -> str:
