@@ -7,12 +7,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Flask
+from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from tasktracker.accounts.services.users import create_user
 from tasktracker.accounts.sessions import start
 from tasktracker.accounts.tokens import make_pair
 from tasktracker.core.database import transactional
+from tasktracker.extensions import db
 
 PREFIX = "/api/v1"
 PASSWORD = "correct horse battery staple"
@@ -117,6 +119,13 @@ def leave_team(app: Flask, team: str, person: Person) -> None:
     """Takes someone out of a team."""
     answer = person.delete(f"/teams/{team}/members/{person.id}")
     assert answer.status_code == 204, answer.text
+
+
+def lock_out(app: Flask, person: Person, how: str = "disabled") -> None:
+    """Lets an account be one that is disabled, or `unconfirmed`, behind the API's back."""
+    value = {"disabled": "disabled_at = created_at", "unconfirmed": "activated_at = NULL"}[how]
+    with app.app_context(), db.engine.begin() as connection:
+        connection.execute(text(f"UPDATE users SET {value} WHERE id = '{person.id}'"))
 
 
 def problem(answer: TestResponse, status: int, code: str | None = None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ PUBLIC = {
     "reset_password",
 }
 JUDGES_A_SECRET = {"log_in", "refresh"}
-LIMITED = PUBLIC | {"change_password", "change_address"}
+LIMITED = PUBLIC | {"change_password", "change_address", "delete_me"}
 # What writes and makes nothing that could be shown.
 EMPTY = {"log_out", "verify_email", "reset_password", "change_password"}
 ACCEPTED = {"resend_verification", "forgot_password", "change_address"}
@@ -165,7 +165,9 @@ def test_the_codes_of_a_conflict_are_named(operations):
     assert "`email_taken`" in named["register"]
     assert "`last_admin`" in named.pop("put_team_member")
     assert "`last_admin`" in named.pop("delete_team_member")
-    of_projects = {name: text for name, text in named.items() if name not in ("update_me", "create_project", "register")}
+    assert "`owner_required`" in named["delete_me"]
+    others = ("update_me", "delete_me", "create_project", "register")
+    of_projects = {name: text for name, text in named.items() if name not in others}
     assert all("`project_archived`" in text for text in of_projects.values())
 
 
@@ -282,6 +284,7 @@ REQUIRED = {
     "PasswordReset": ["password", "token"],
     "PasswordChange": ["current_password", "new_password"],
     "AddressChange": ["email", "password"],
+    "AccountDeletion": ["password"],
     "MeChange": [],
     "ProjectCreate": ["name"],
     "ProjectChange": [],

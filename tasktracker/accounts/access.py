@@ -3,13 +3,13 @@
 As in a project, the role is looked up in the database at each request and never kept.
 """
 
-from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy import ColumnElement, and_, bindparam, select
 
 from ..core.database import session
 from ..core.errors import Forbidden, NotFound
 from ..core.reading import Statement
 from ..core.types import AnyColumn, Id
-from .models import Team, TeamMember, TeamRole
+from .models import Team, TeamMember, TeamRole, User
 
 # The least role for each thing that can be done with a team.
 NEEDED: dict[str, TeamRole] = {
@@ -20,6 +20,8 @@ NEEDED: dict[str, TeamRole] = {
     "delete": TeamRole.admin,
 }
 ME = bindparam("me", type_=Id())
+# Whoever cannot log in, for now or yet, is added to nothing.
+CAN_LOG_IN = and_(User.disabled_at.is_(None), User.activated_at.is_not(None))
 
 
 def role_in_team(team: AnyColumn) -> ColumnElement[str]:

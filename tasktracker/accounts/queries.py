@@ -44,12 +44,14 @@ PROFILE = One(Shape(MeSchema, _columns, User.version), table_of(User), User.id =
 
 # A username has no "@", so a name finds one user at most.
 _name = bindparam("name", type_=String())
+ID_OF = Statement(
+    select(User.id).where(or_(User.username == _name, and_(User.email_key == _name, User.activated_at.is_not(None))))
+)
 CREDENTIALS = Statement(
-    select(User.id, User.password_hash, User.activated_at, User.disabled_at, User.email_verified_at).where(
-        or_(User.username == _name, and_(User.email_key == _name, User.activated_at.is_not(None)))
+    select(User.password_hash, User.username, User.email, User.activated_at, User.disabled_at, User.email_verified_at).where(
+        User.id == ME
     )
 )
-MY_CREDENTIALS = Statement(select(User.password_hash, User.username, User.email).where(User.id == ME))
 
 _TIME_ZONE = Statement(select(User.timezone).where(User.id == ME))
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import String, bindparam, literal_column, or_, select, union
 
+from ..accounts.access import CAN_LOG_IN
 from ..accounts.models import TeamMember, User
 from ..accounts.schemas import UserBrief
 from ..core.reading import Filter, Listing, One, Shape
@@ -60,7 +61,7 @@ class PeopleListing(Listing):
 
 
 _others = people_of().subquery("others")
-_named = select(User.id).where(User.username == bindparam("username", type_=String()), User.disabled_at.is_(None))
+_named = select(User.id).where(User.username == bindparam("username", type_=String()), CAN_LOG_IN)
 _listed = union(select(_others.c.id).where(_others.c.id != ME), _named).cte("listed")
 _filters: dict[str, Filter] = {"search": lambda value: begins_words(User.words, value.patterns())}
 

@@ -4,31 +4,14 @@ import json
 from datetime import datetime
 
 import pytest
-from sqlalchemy import update
 
-from tasktracker.accounts.models import User
 from tasktracker.accounts.services.users import create_user
-from tasktracker.core.database import session, transactional
 from tasktracker.core.models import now
 
 from ..core.another import another
 from ..people import NOBODY, PASSWORD, pointers, problem
+from .asking import change, log_in
 from .tokens import claims_of, me
-
-
-def log_in(app, username, password=PASSWORD, **kwargs):
-    return app.test_client().post("/api/v1/auth/login", json={"username": username, "password": password}, **kwargs)
-
-
-def change(app, user_id, **values):
-    """Changes a user behind the API's back."""
-
-    @transactional
-    def run():
-        session().execute(update(User).where(User.id == user_id).values(**values))
-
-    with app.app_context():
-        run()
 
 
 def test_the_answer_holds_a_pair_of_tokens_and_the_user(app, ada):

@@ -8,28 +8,9 @@ from tasktracker.accounts.models import User
 from tasktracker.core.database import session, transactional
 from tasktracker.projects.models import Project
 
-from ..core.another import another
 from ..people import NOBODY
-from .tokens import claims_of, is_refused, me, refresh
-
-
-@pytest.fixture(scope="module")
-def other_worker(environment, app):
-    """The same service in another process: the same database and the same Redis."""
-    with another(environment) as application:
-        yield application
-
-
-def known(app, person):
-    """What Redis knows about a session."""
-    blocklist = app.extensions["redis"]
-    return list(blocklist.scan_iter(match=f"*{claims_of(person.access_token)['sid']}*", count=10_000)) if blocklist else []
-
-
-def forget(app, person):
-    """Empties Redis of that, as a restart does."""
-    for key in known(app, person):
-        app.extensions["redis"].delete(key)
+from .asking import forget, known
+from .tokens import is_refused, me, refresh
 
 
 def test_both_tokens_are_dead_at_once_in_every_worker(app, other_worker, ada, bob):

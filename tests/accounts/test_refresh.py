@@ -1,34 +1,17 @@
 """POST /auth/refresh: a refresh token works once."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-import time_machine
 from sqlalchemy import delete, update
 
 from tasktracker.accounts.models import RefreshToken, User
-from tasktracker.core.database import session, transactional
 from tasktracker.core.models import now
 from tasktracker.projects.models import Project
 
 from ..people import new_person, problem
+from .asking import execute, later
 from .tokens import claims_of, is_refused, me, refresh, signed
-
-
-def later(**delta):
-    """The time is so much later, and runs on."""
-    return time_machine.travel(datetime.now(UTC) + timedelta(**delta), tick=True)
-
-
-def execute(app, statement):
-    """A change behind the API's back."""
-
-    @transactional
-    def run():
-        session().execute(statement)
-
-    with app.app_context():
-        run()
 
 
 def used(app, token, seconds):

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from tasktracker.accounts.access import NEEDED
 from tasktracker.extensions import db
 
-from ..people import NOBODY, PREFIX, new_person, new_team, path_of, problem
+from ..people import NOBODY, PREFIX, lock_out, new_person, new_team, path_of, problem
 from ..projects.test_hidden import WAYS, seen
 from ..tasks.test_races import at_once, statuses
 
@@ -114,24 +114,21 @@ def test_running_the_site_opens_no_team(person, team):
 # --- who can be added -------------------------------------------------------------------------------------------------
 
 
-def disable(app, person):
-    with app.app_context(), db.engine.begin() as connection:
-        connection.execute(text(f"UPDATE users SET disabled_at = created_at WHERE id = '{person.id}'"))
-
-
-def test_who_is_disabled_is_not_added_and_looks_as_if_they_did_not_exist(app, people, team, person):
-    gone = person("gone")
-    disable(app, gone)
-    boss = people["boss"]
-    answers = [boss.put(f"/teams/{team}/members/{user_id}", {"role": "member"}) for user_id in (gone.id, NOBODY, "nonsense")]
-    assert seen(answers[0]) == seen(answers[1]) == seen(answers[2])
-    assert answers[0].status_code == 404
-    assert gone.id not in roles(boss, team)
+@pytest.mark.parametrize("how", ["disabled", "unconfirmed"])
+def test_who_cannot_log_in_is_not_added_and_looks_as_if_they_did_not_exist(app, people, team, person, how):
+    gone, boss = person("gone"), people["boss"]
+    lock_out(app, gone, how)
+    project = boss.project()
+    for members in (f"/teams/{team}/members", f"/projects/{project['id']}/members"):
+        answers = [boss.put(f"{members}/{user_id}", {"role": "member"}) for user_id in (gone.id, NOBODY, "nonsense")]
+        assert seen(answers[0]) == seen(answers[1]) == seen(answers[2])
+        assert answers[0].status_code == 404
+        assert gone.id not in boss.get(members, query={"page_size": 100}).text
 
 
 def test_who_was_disabled_gets_no_other_role_and_can_be_removed(app, ada, bob):
     team = new_team(app, ada, bob)
-    disable(app, bob)
+    lock_out(app, bob)
     problem(ada.put(f"/teams/{team}/members/{bob.id}", {"role": "admin"}), 404)
     assert ada.delete(f"/teams/{team}/members/{bob.id}").status_code == 204
 
@@ -162,7 +159,7 @@ def test_who_is_alone_in_a_team_deletes_it(ada):
 def test_an_admin_who_cannot_log_in_is_none_to_leave_a_team_to(app, ada, bob):
     team = ada.team()["id"]
     ada.add_to_team(team, bob, "admin")
-    disable(app, bob)
+    lock_out(app, bob)
     problem(ada.delete(f"/teams/{team}/members/{ada.id}"), 409, "last_admin")
     assert ada.delete(f"/teams/{team}/members/{bob.id}").status_code == 204
 

@@ -4,12 +4,12 @@ import json
 import re
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event
 
 from tasktracker.core.database import READ
 from tasktracker.extensions import db
 
-from ..people import NOBODY, leave_team, new_team, pointers, problem
+from ..people import NOBODY, leave_team, lock_out, new_team, pointers, problem
 from .test_hidden import WAYS, seen
 
 
@@ -144,11 +144,11 @@ def test_a_whole_username_stands_beside_the_people_i_know(ada, bob, person):
     assert found(ada, search=ada.username) == ["ada"]
 
 
-def test_who_is_disabled_is_found_by_those_who_know_them_alone(app, ada, bob, person):
+@pytest.mark.parametrize("how", ["disabled", "unconfirmed"])
+def test_who_cannot_log_in_is_found_by_those_who_know_them_alone(app, ada, bob, person, how):
     gone = person("gone")
     ada.add(ada.project(), gone)
-    with app.app_context(), db.engine.begin() as connection:
-        connection.execute(text(f"UPDATE users SET disabled_at = created_at WHERE id = '{gone.id}'"))
+    lock_out(app, gone, how)
     assert (found(bob, search=gone.username), found(ada, search=gone.username), found(ada)) == ([], ["gone"], ["gone"])
 
 

@@ -1,16 +1,14 @@
 """Passwords and addresses: changed by who knows the password, reset by who can read the address."""
 
-from sqlalchemy import update
-
 from ...core.database import session, transactional
-from ...core.errors import Invalid, Unauthenticated
+from ...core.errors import Invalid
 from ...core.text import fold
 from .. import mailed_tokens, mails, sessions
 from ..models import Purpose, User
 from ..password_rules import WeakPasswordError
 from ..password_rules import check_password as check_rules
 from ..passwords import hash_password
-from .login import check_password, password_wrong
+from .login import check_password, hold
 
 
 def check_new_password(password: str, *, pointer: str, min_length: int, username: str, email: str) -> None:
@@ -25,6 +23,7 @@ def check_new_password(password: str, *, pointer: str, min_length: int, username
         raise Invalid.field(pointer, str(error)) from error
 
 
+@transactional
 def change_password(me: str, session_id: str, current: str, new: str, *, min_length: int) -> None:
     """Gives a user another password and ends their other sessions.
 
@@ -33,21 +32,19 @@ def change_password(me: str, session_id: str, current: str, new: str, *, min_len
         Invalid: the new password breaks a rule.
         Unavailable: the blocklist does not answer.
     """
-    user = check_password(me, current)
-    check_new_password(new, pointer="/new_password", min_length=min_length, username=user.username, email=user.email)
-    _store_password(me, session_id, user.password_hash, hash_password(new))
+    account = check_password(me, current)
+    check_new_password(new, pointer="/new_password", min_length=min_length, username=account.username, email=account.email)
+    new_hash = hash_password(new)
+    user = hold(me, account)
+    user.password_hash = new_hash
+    _password_changed(user, but=session_id)
 
 
-@transactional
-def _store_password(me: str, session_id: str, old_hash: str, new_hash: str) -> None:
-    # Of two changes at once, the second finds another password than the one that was judged.
-    changed = update(User).where(User.id == me, User.password_hash == old_hash).values(password_hash=new_hash)
-    row = session().execute(changed.returning(User.email)).one_or_none()
-    if row is None:
-        raise password_wrong()
-    mailed_tokens.drop(me, Purpose.reset_password)
-    mails.enqueue(mails.PASSWORD_CHANGED, to=row.email)
-    sessions.end_all(me, but=session_id)
+def _password_changed(user: User, *, but: str | None = None) -> None:
+    """What follows from another password: whatever was begun with the old one, or without one, is over."""
+    mailed_tokens.drop(user.id, Purpose.reset_password, Purpose.change_address)
+    mails.enqueue(mails.PASSWORD_CHANGED, to=user.email)
+    sessions.end_all(user.id, but=but)
 
 
 @transactional
@@ -73,17 +70,18 @@ def reset_password(token: str, password: str, *, min_length: int, address: str |
         Invalid: `token_invalid`, or the password breaks a rule; the token then stays good.
         Unavailable: the blocklist does not answer.
     """
+    # Hashing takes long, so it is done before anything is locked.
+    new_hash = hash_password(password)
     row = mailed_tokens.use(token, Purpose.reset_password, address=sessions.ip_of(address))
     user = session().get_one(User, row.user_id, with_for_update={"key_share": True}, populate_existing=True)
     if user.email_key != fold(row.email):
         raise mailed_tokens.refusal()
     check_new_password(password, pointer="/password", min_length=min_length, username=user.username, email=user.email)
-    user.password_hash = hash_password(password)
-    session().flush()
-    mails.enqueue(mails.PASSWORD_CHANGED, to=user.email)
-    sessions.end_all(user.id)
+    user.password_hash = new_hash
+    _password_changed(user)
 
 
+@transactional
 def change_address(me: str, session_id: str, email: str, password: str) -> None:
     """Has a link sent to a new address; the change is made when it is used.
 
@@ -91,15 +89,7 @@ def change_address(me: str, session_id: str, email: str, password: str) -> None:
         Forbidden: `password_wrong`.
         Invalid: it is their address already.
     """
-    check_password(me, password)
-    _ask_new_address(me, session_id, email)
-
-
-@transactional
-def _ask_new_address(me: str, session_id: str, email: str) -> None:
-    user = session().get(User, me, with_for_update={"key_share": True}, populate_existing=True)
-    if user is None:
-        raise Unauthenticated
+    user = hold(me, check_password(me, password))
     if user.email == email:
         raise Invalid.field("/email", "This is your address already.")
     mailed_tokens.drop(me, Purpose.change_address)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row
 
-from ...core.database import session, transactional
+from ...core.database import Overtaken, session, transactional
 from ...core.errors import Forbidden, Unauthenticated
 from ...core.text import fold
 from .. import queries, sessions, tokens
@@ -12,25 +12,37 @@ from ..models import User
 from ..passwords import hash_password, needs_rehash, verify_password
 
 
-def find_account(login: str) -> Row[Any] | None:
-    """The account of a username or an address, if there is one, as `log_in` takes it."""
-    return queries.CREDENTIALS.first(name=fold(login))
+def find_account(login: str) -> str | None:
+    """The id of the account of a username or an address, if there is one."""
+    found = queries.ID_OF.first(name=fold(login))
+    return found.id if found else None
 
 
+@transactional
 def log_in(
-    account: Row[Any] | None, password: str, *, verified_only: bool, ip_address: str | None, user_agent: str | None
+    user_id: str, password: str, *, verified_only: bool, ip_address: str | None, user_agent: str | None
 ) -> tuple[str, tokens.Pair]:
     """A new session for an account and its password: the user and the tokens.
+
+    Args:
+        user_id: the account; an id that nobody has where none was found.
+        password: in clear.
+        verified_only: whether the address must be confirmed.
+        ip_address: where the request comes from.
+        user_agent: what sends it.
 
     Raises:
         Unauthenticated: always with the same words and after the same time, whatever is wrong.
     """
+    account = queries.CREDENTIALS.first(me=user_id)
     # The hash is computed also for nobody, so that the time tells nothing.
     matches = verify_password(account.password_hash if account else None, password)
     if account is None or not matches or not may_log_in(account, verified_only=verified_only):
-        raise _wrong()
+        raise Unauthenticated("The username or the password is wrong.", "invalid_credentials")
     fresh = hash_password(password) if needs_rehash(account.password_hash) else None
-    return account.id, tokens.make_pair(_start_session(account, fresh, ip_address, user_agent))
+    user = hold(user_id, account)
+    user.password_hash = fresh or user.password_hash
+    return user_id, tokens.make_pair(sessions.start(user_id, ip_address, user_agent))
 
 
 def may_log_in(account: Row[Any], *, verified_only: bool) -> bool:
@@ -39,33 +51,28 @@ def may_log_in(account: Row[Any], *, verified_only: bool) -> bool:
     return is_open and (account.email_verified_at is not None or not verified_only)
 
 
-def _wrong() -> Unauthenticated:
-    return Unauthenticated("The username or the password is wrong.", "invalid_credentials")
+def hold(user_id: str, account: Row[Any]) -> User:
+    """An account, locked, that is still as it was judged before: hashing takes too long to be done under a lock.
 
+    Whoever disables it or changes its password ends its sessions and what was asked for; what begins meanwhile would be
+    forgotten.
 
-@transactional
-def _start_session(
-    account: Row[Any], fresh_hash: str | None, ip_address: str | None, user_agent: str | None
-) -> sessions.Granted:
-    """Starts a session if the account is still as it was judged.
-
-    Whoever disables it or changes its password ends its sessions; one that begins meanwhile would be forgotten.
+    Raises:
+        Overtaken: it is disabled, or has another password; also where a login has hashed the same one anew.
     """
-    same = (User.id == account.id, User.password_hash == account.password_hash, User.disabled_at.is_(None))
-    if session().scalar(select(User.id).where(*same).with_for_update(key_share=True)) is None:
-        raise _wrong()
-    if fresh_hash:
-        session().execute(update(User).where(User.id == account.id).values(password_hash=fresh_hash))
-    return sessions.start(account.id, ip_address, user_agent)
+    user = session().get(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
+    if user is None or (user.password_hash, user.disabled_at) != (account.password_hash, account.disabled_at):
+        raise Overtaken
+    return user
 
 
 def check_password(me: str, password: str) -> Row[Any]:
-    """One's own account, if this is its password: `password_hash`, `username`, `email`.
+    """One's own account, if this is its password; `hold` locks it.
 
     Raises:
         Forbidden: `password_wrong`.
     """
-    account = queries.MY_CREDENTIALS.first(me=me)
+    account = queries.CREDENTIALS.first(me=me)
     if account is None:
         raise Unauthenticated
     if not verify_password(account.password_hash, password):

@@ -31,7 +31,7 @@ def create_team(me: str, fields: dict[str, Any]) -> Resource:
 
 def _hold_user(user_id: str) -> bool:
     """Whether there is such a user who can log in; they are not deleted until the transaction ends."""
-    found = select(User.id).where(User.id == user_id, User.disabled_at.is_(None))
+    found = select(User.id).where(User.id == user_id, access.CAN_LOG_IN)
     return session().scalar(found.with_for_update(read=True, key_share=True)) is not None
 
 
@@ -84,7 +84,7 @@ def put_member(me: str, team_id: str, user_id: str, role: str, expected: Expecte
         raise NotFound
     expected.check(None)
     if TeamRole[role] < TeamRole.admin:
-        _check_other_admin(team_id, user_id)
+        check_other_admin(team_id, user_id)
     _put(team_id, user_id, role)
     return queries.MEMBER.get(team=team_id, user=user_id)
 
@@ -104,13 +104,13 @@ def delete_member(me: str, team_id: str, user_id: str, expected: Expected) -> No
         raise NotFound
     expected.check(None)
     if member.role == TeamRole.admin.name:
-        _check_other_admin(team_id, user_id)
+        check_other_admin(team_id, user_id)
     session().delete(member)
     session().flush()
     events.team_left.send(team_id=team_id)
 
 
-def _check_other_admin(team_id: str, user_id: str) -> None:
+def check_other_admin(team_id: str, user_id: str) -> None:
     """A team keeps an admin who can log in, whatever becomes of this user. The team must be locked.
 
     Raises:
@@ -120,7 +120,7 @@ def _check_other_admin(team_id: str, user_id: str) -> None:
         select(TeamMember.user_id)
         .join(User, User.id == TeamMember.user_id)
         .where(TeamMember.team_id == team_id, TeamMember.user_id != user_id, TeamMember.role == TeamRole.admin.name)
-        .where(User.disabled_at.is_(None))
+        .where(access.CAN_LOG_IN)
     )
     if session().scalar(others.limit(1)) is None:
         raise Conflict("A team keeps an admin; make someone else one first, or delete the team.", "last_admin")
