@@ -92,10 +92,11 @@ def test_a_job_takes_the_place_of_what_waits_under_its_key(app, handlers):
 
 @pytest.mark.parametrize("fails", [None, OSError("no"), HopelessError("no")])
 def test_a_job_in_hand_is_replaced_too_and_its_end_changes_nothing_for_the_newer_one(app, handlers, fails):
-    seen = []
+    seen, ids = [], set()
 
     def handle(job):
         seen.append((job.payload["n"], job.attempts))
+        ids.add(job.id)
         if job.payload["n"] == 1:
             with ThreadPoolExecutor(1) as other:
                 other.submit(enqueue, app, "x", key="k", n=2).result()
@@ -109,6 +110,7 @@ def test_a_job_in_hand_is_replaced_too_and_its_end_changes_nothing_for_the_newer
     assert (newer.attempts, newer.last_error, newer.failed_at) == (0, None, None)
     assert do_jobs(app) == 1
     assert seen == [(1, 1), (2, 1)]
+    assert len(ids) == 2  # So that it stays another's job also when both have been taken equally often.
 
 
 def test_a_worker_that_dies_gives_its_job_back_after_the_lease_and_not_before(app, handlers):
