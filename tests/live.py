@@ -27,11 +27,11 @@ def serving(environment: dict[str, str], *options: str, port: int | None = None)
 
 
 @contextmanager
-def working(environment: dict[str, str]) -> Iterator[None]:
-    """Does background jobs with these settings, as `flask worker` does."""
+def working(environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+    """Does background jobs with these settings, as `flask worker` does; gives its process."""
     process = subprocess.Popen(_flask("worker"), cwd=ROOT, env=_known(environment), start_new_session=True)
     try:
-        yield
+        yield process
     finally:
         stop(process)
 
