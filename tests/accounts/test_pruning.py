@@ -56,12 +56,12 @@ def count(app, model, *where):
 
 
 def left(app, person):
-    """How many sessions, refresh tokens and mailed tokens a user has."""
+    """How many sessions and refresh tokens a user has, and how many mailed tokens that somebody knows."""
     refreshed = RefreshToken.session_id.in_(select(Session.id).where(Session.user_id == person.id))
     return (
         count(app, Session, Session.user_id == person.id),
         count(app, RefreshToken, refreshed),
-        count(app, MailedToken, MailedToken.user_id == person.id),
+        count(app, MailedToken, MailedToken.user_id == person.id, MailedToken.email != ""),
     )
 
 
