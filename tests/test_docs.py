@@ -111,6 +111,16 @@ def test_every_setting_that_is_named_exists(authentication):
     assert len(named) > 4
 
 
+def test_every_promise_names_tests_that_exist(root):
+    rows = table((root / "docs" / "security.md").read_text(), "Requirements")
+    assert [row[0] for row in rows if row[0].startswith("A")] == [f"A{number}" for number in range(14, 41)]
+    for row in rows[-27:]:
+        proofs = re.findall(r"`([\w/.]+)::(\w+)`", row[-1])
+        assert proofs, row[0]
+        for file, name in proofs:
+            assert f"\ndef {name}(" in (root / "tests" / file).read_text(), f"{file}::{name}"
+
+
 def test_every_flow_is_drawn_with_parts_that_fit(authentication):
     drawings = re.findall(r"```mermaid\n(.*?)```", authentication, re.DOTALL)
     assert len(drawings) == 7

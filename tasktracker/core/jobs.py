@@ -126,15 +126,7 @@ def _insert(**values: Any) -> Any:
 def schedule() -> None:
     """Makes sure that every recurring job waits for its next time."""
     for kind in _recurring:
-        values = {
-            "id": new_id(),
-            "kind": kind,
-            "key": kind,
-            "payload": "{}",
-            "created_at": now(),
-            "due_at": now(),
-            "attempts": 0,
-        }
+        values = {"kind": kind, "key": kind, "payload": "{}", **_fresh()}
         session().execute(_insert(**values).on_conflict_do_nothing(index_elements=["key"]))
 
 

@@ -37,7 +37,8 @@ def strict(environment, app):
 
 def post(application, path, body, *, at=None, token=None):
     headers = {"X-Forwarded-For": at or somewhere(), **({"Authorization": f"Bearer {token}"} if token else {})}
-    return application.test_client().post(path_of(path), json=body, headers=headers)
+    method = "DELETE" if path == "/users/me" else "POST"
+    return application.test_client().open(path_of(path), method=method, json=body, headers=headers)
 
 
 def log_in(application, name, password=PASSWORD, at=None):
@@ -67,7 +68,7 @@ def change(app, user_id, **values):
 
 
 def a_login(person):
-    return {"username": person.username, "password": "wrong"}, (401, "invalid_credentials"), person.id
+    return {"username": person.username, "password": "wrong"}, (401, "invalid_credentials"), person.username
 
 
 def a_refresh(person):
@@ -99,6 +100,10 @@ def a_new_address(person):
     return {"email": f"new-{person.email}", "password": "wrong"}, (403, "password_wrong"), f"new-{person.email}"
 
 
+def an_end(person):
+    return {"password": "wrong"}, (403, "password_wrong"), person.id
+
+
 ROUTES = {
     "/auth/login": (limits.LOGIN, a_login),
     "/auth/refresh": (limits.REFRESH, a_refresh),
@@ -109,8 +114,9 @@ ROUTES = {
     "/auth/reset-password": (limits.TOKEN, a_token_and_a_password),
     "/auth/change-password": (limits.PASSWORD, a_password),
     "/users/me/email": (limits.MAIL, a_new_address),
+    "/users/me": (limits.PASSWORD, an_end),
 }
-CLOSED = {"/auth/change-password", "/users/me/email"}
+CLOSED = {"/auth/change-password", "/users/me/email", "/users/me"}
 
 
 class Subject:
@@ -230,13 +236,23 @@ def test_known_unknown_disabled_and_unconfirmed_count_alike(limited, app, person
             assert standings == [(202, None, 5, left) for left in range(4, -1, -1)] + [(*refused, 5, 0)]
 
 
-def test_the_name_and_the_address_of_an_account_are_one_account(limited, ada):
+def test_every_spelling_of_a_name_is_one_name(limited, ada):
     full_width = "".join(chr(ord(letter) + 0xFEE0) if letter.isalpha() else letter for letter in ada.email)
     nobody = f"nobody-{secrets.token_hex(5)}"
-    for names in ((ada.username, ada.email, ada.username.upper(), f" {ada.email.title()}\n", full_width),
-                  (nobody, nobody.upper(), f" {nobody.title()}\n", f"\uff4e{nobody[1:]}")):  # fmt: skip
-        left = [told(log_in(limited, name, "wrong"))[1] for name in names]
-        assert left == list(range(9, 9 - len(names), -1))
+    spellings = (
+        (ada.username, ada.username.upper(), f" {ada.username.title()}\n"),
+        (ada.email, ada.email.title(), full_width),
+        (nobody, nobody.upper(), f"\uff4e{nobody[1:]}"),
+    )
+    for names in spellings:
+        assert [told(log_in(limited, name, "wrong"))[1] for name in names] == [9, 8, 7]
+
+
+def test_nobody_learns_which_address_belongs_to_a_name(limited, ada):
+    for _ in range(11):
+        answer = log_in(limited, ada.username, "wrong")
+    is_refused(answer)
+    assert told(log_in(limited, ada.email, "wrong"))[1] == 9
 
 
 # --- the owner --------------------------------------------------------------------------------------------------------
@@ -244,7 +260,8 @@ def test_the_name_and_the_address_of_an_account_are_one_account(limited, ada):
 
 def strangers_guess(application, person):
     """Strangers use up what is allowed for a whole month."""
-    use_up(application, limits.LOGIN, account=person.id)
+    for name in (person.username, person.email):
+        use_up(application, limits.LOGIN, account=name)
     assert is_refused(log_in(application, person.username)) > 29 * 24 * 3600
 
 
@@ -282,7 +299,7 @@ def test_whoever_proves_who_they_are_begins_anew(limited, ada):
     here = somewhere()
     for _ in range(9):
         log_in(limited, ada.username, "wrong")
-    assert log_in(limited, ada.email, at=here).status_code == 200
+    assert log_in(limited, ada.username, at=here).status_code == 200
     assert [told(log_in(limited, ada.username, "wrong"))[1] for _ in range(2)] == [9, 8]
     assert log_in(limited, ada.username, at=here).status_code == 200  # Which forgives nothing to strangers.
     assert told(log_in(limited, ada.username, "wrong"))[1] == 7
