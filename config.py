@@ -289,6 +289,8 @@ def _host(url: str) -> str:
 
 def _check_together(read: _Reader, settings: Settings) -> None:
     """What one setting asks of another."""
+    if "PUBLIC_URL" not in read.faults and urlsplit(settings.public_url).path:
+        read.faults["PUBLIC_URL"] = "has a path; set scheme and host alone, such as https://tracker.company.test"
     if settings.jwt_secret_key_previous:
         read.check_secret("JWT_SECRET_KEY_PREVIOUS", settings.jwt_secret_key_previous)
     if settings.jwt_secret_key and settings.jwt_secret_key == settings.secret_key:

@@ -3,7 +3,9 @@
 Tests do not clean up after themselves: everyone in them is a new user who sees only what is theirs.
 """
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -11,6 +13,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask_migrate import upgrade
+from sqlalchemy import event
+from werkzeug.test import TestResponse
 
 from config import load
 from tasktracker import create_app
@@ -22,6 +26,7 @@ from .post import Letter, PostOffice, do_jobs, post_office
 
 SECRETS = {"SECRET_KEY": "tests-only-" + "0a1b2c3d4e" * 4, "JWT_SECRET_KEY": "tests-only-" + "5f6g7h8i9j" * 4}
 BACKENDS = ["sqlite", "postgresql"]
+Request = Callable[[], TestResponse]
 
 
 @pytest.fixture(scope="session")
@@ -109,6 +114,39 @@ def ada(app: Flask) -> Person:
 def bob(app: Flask) -> Person:
     """Another user."""
     return new_person(app, "bob")
+
+
+@pytest.fixture
+def overtake(app: Flask):
+    """Holds the first request before its commit until the second waits for it, or is through; gives both answers."""
+    with app.app_context():
+        engine = db.engine
+    held, go, first_thread = threading.Event(), threading.Event(), []
+
+    def hold(_: object) -> None:
+        if threading.get_ident() in first_thread:
+            held.set()
+            go.wait(10)
+
+    def run(first: Request, second: Request) -> tuple[TestResponse, TestResponse]:
+        held.clear()
+        go.clear()
+
+        def send_first() -> TestResponse:
+            first_thread[:] = [threading.get_ident()]
+            return first()
+
+        with ThreadPoolExecutor(2) as threads:
+            before = threads.submit(send_first)
+            assert held.wait(10)
+            after = threads.submit(second)
+            wait([after], timeout=0.25)  # Whoever waits for a lock cannot be seen from here on SQLite.
+            go.set()
+            return before.result(20), after.result(20)
+
+    event.listen(engine, "commit", hold)
+    yield run
+    event.remove(engine, "commit", hold)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The real service: gunicorn in a process of its own."""
+"""The real service: gunicorn, and the worker, in processes of their own."""
 
 import os
 import signal
@@ -26,12 +26,19 @@ def serving(environment: dict[str, str], *options: str, port: int | None = None)
         stop(process)
 
 
+@contextmanager
+def working(environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+    """Does background jobs with these settings, as `flask worker` does; gives its process."""
+    process = subprocess.Popen(_flask("worker"), cwd=ROOT, env=_known(environment), start_new_session=True)
+    try:
+        yield process
+    finally:
+        stop(process)
+
+
 def flask(environment: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
     """Runs a command of `flask` with these settings."""
-    program = Path(sys.executable).with_name("flask")
-    known = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    command = [str(program), "--app", "wsgi", *words]
-    done = subprocess.run(command, cwd=ROOT, env={**known, **environment}, capture_output=True, text=True, check=False)
+    done = subprocess.run(_flask(*words), cwd=ROOT, env=_known(environment), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 
@@ -39,14 +46,21 @@ def flask(environment: dict[str, str], *words: str) -> "subprocess.CompletedProc
 def start(environment: dict[str, str], port: int, *options: str) -> "subprocess.Popen[bytes]":
     """Starts gunicorn as people do, on this port."""
     program = Path(sys.executable).with_name("gunicorn")
-    known = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return subprocess.Popen(
-        [program, "wsgi:app", *options], cwd=ROOT, env={**known, **environment, "PORT": str(port)}, start_new_session=True
-    )
+    settings = _known({**environment, "PORT": str(port)})
+    return subprocess.Popen([program, "wsgi:app", *options], cwd=ROOT, env=settings, start_new_session=True)
+
+
+def _flask(*words: str) -> list[str]:
+    return [str(Path(sys.executable).with_name("flask")), "--app", "wsgi", *words]
+
+
+def _known(environment: dict[str, str]) -> dict[str, str]:
+    """These settings, and of the tests' own environment only what every program needs."""
+    return {**{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}, **environment}
 
 
 def stop(process: "subprocess.Popen[bytes]", sig: int = signal.SIGTERM) -> None:
-    """Stops gunicorn and its workers."""
+    """Stops a service and its workers."""
     if process.poll() is None:
         os.killpg(process.pid, sig)
     process.wait(20)

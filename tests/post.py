@@ -85,10 +85,10 @@ class PostOffice:
 
 
 @contextmanager
-def post_office() -> Iterator[PostOffice]:
-    """A mail server on a free port."""
-    office = PostOffice(free_port())
-    controller = Controller(office, hostname="127.0.0.1", port=office.port)
+def post_office(kind: type[PostOffice] = PostOffice, **options: Any) -> Iterator[PostOffice]:
+    """A mail server on a free port; the options are those of aiosmtpd's SMTP."""
+    office = kind(free_port())
+    controller = Controller(office, hostname="127.0.0.1", port=office.port, **options)
     controller.start()
     try:
         yield office

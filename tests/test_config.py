@@ -121,7 +121,7 @@ MALFORMED = {
     "SECRET_KEY": list(WEAK.values()),
     "JWT_SECRET_KEY": list(WEAK.values()),
     "JWT_SECRET_KEY_PREVIOUS": list(WEAK.values()),
-    "PUBLIC_URL": ["tracker.company.test", "ftp://h", "https://", "//h", "https://h?x=1", "https://h#x", "https://h:port",
+    "PUBLIC_URL": ["tracker.company.test", "ftp://h", "https://", "//h", "https://h?x=1", "https://h#x", "https://h/tracker", "https://h:port",
                    "https://h:99999", "javascript:alert(1)", "https://[::1"],
     "MAIL_SERVER": ["smtp://mail.company.test", "mail server", "mail.company.test:25"],
     "MAIL_PORT": ["0", "-1", "65536", "smtp", "25.0", "1e3", "0x19", "\uff12\uff15", "9" * 50],
@@ -240,7 +240,7 @@ def test_a_setting_is_read(read, name, value, expected):
 
 
 def test_the_host_of_the_public_url_is_trusted_on_a_server(read):
-    for url, host in (("https://a.test:8443/x", "a.test"), ("http://[::1]:80", "[::1]"), ("http://192.0.2.1", "192.0.2.1")):
+    for url, host in (("https://a.test:8443", "a.test"), ("http://[::1]:80", "[::1]"), ("http://192.0.2.1", "192.0.2.1")):
         assert read("production", PUBLIC_URL=url).trusted_hosts == (host,)
 
 

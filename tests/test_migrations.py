@@ -11,6 +11,7 @@ from sqlalchemy import inspect, text
 
 from config import load
 from tasktracker import create_app
+from tasktracker.accounts.services.users import words_of
 from tasktracker.core.health import MIGRATIONS
 from tasktracker.extensions import db
 
@@ -46,6 +47,15 @@ ROWS = {
         f"""INSERT INTO tasks (id, project_id, number, title, description, status, priority, words, version, created_at,
             updated_at) VALUES ('{ID.format(7)}', '{ID.format(5)}', 1, 'Fix it', '', 0, 0, 'fix it', 1, '{TIME}', '{TIME}')""",
         f"INSERT INTO task_tags (task_id, tag_id) VALUES ('{ID.format(7)}', '{ID.format(6)}')",
+    ],
+    "0004": ["UPDATE users SET words = words || ' lovelace' WHERE words = ' ada'"],
+    "0005": [
+        f"""INSERT INTO jobs (id, kind, key, payload, created_at, due_at, attempts)
+            VALUES ('{ID.format(8)}', 'mail', 'one', '{{}}', '{TIME}', '{TIME}', 0)""",
+    ],
+    "0006": [
+        f"""INSERT INTO mailed_tokens (id, user_id, purpose, token_hash, email, expires_at)
+            VALUES ('{ID.format(9)}', '{ID.format(1)}', 0, 'hash', 'ada@example.com', '{TIME}')""",
     ],
 }
 SCRIPTS = ScriptDirectory(str(MIGRATIONS))
@@ -113,6 +123,27 @@ def test_one_step_down_and_up_keeps_what_is_below(empty):
         add_rows(revision)
 
 
+def test_whoever_had_an_account_keeps_it_and_whoever_never_confirmed_goes(empty):
+    upgrade(revision="0005")
+    for revision in ("0001", "0002", "0005"):
+        add_rows(revision)
+    upgrade(revision="0006")
+    with db.engine.begin() as connection:
+        # Another account with the same address, which waits for it to be confirmed.
+        columns = "username, email, email_key, display_name, password_hash, timezone, is_admin, version, created_at, updated_at"
+        waiting = f"SELECT '{ID.format(11)}', 'eve', {columns.removeprefix('username, ')} FROM users"
+        connection.execute(text(f"INSERT INTO users (id, {columns}) {waiting}"))
+        inbox = f"""INSERT INTO projects (id, owner_id, key, name, description, color, is_inbox, last_number, words, version,
+            created_at, updated_at) SELECT '{ID.format(12)}', '{ID.format(11)}', key, name, description, color, true, 0, words,
+            1, created_at, updated_at FROM projects"""
+        connection.execute(text(inbox))
+    downgrade(revision="0005")
+    assert (rows()["users"], rows()["projects"]) == (1, 1)
+    upgrade(revision="0006")
+    with db.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM users WHERE activated_at = created_at")).scalar_one() == 1
+
+
 def test_search_follows_the_tasks(empty):
     upgrade()
     for revision in REVISIONS:
@@ -138,6 +169,25 @@ def test_search_follows_the_tasks(empty):
     assert not finds("fi")
     do("DELETE FROM projects")
     assert not finds("mend")
+
+
+def test_who_was_there_before_is_found_by_the_same_words_as_who_comes_later(empty):
+    names = ["Ada Lovelace", "Zoë Müller-Straße", "ÉMILE ﬁ №5", "x\u0301y 漢字", "'; --", "Ω" * 100]
+    upgrade(revision="0003")
+    add_rows("0001")
+    with db.engine.begin() as connection:
+        for number, name in enumerate(names, 50):
+            other = {ID.format(1): ID.format(number), "'ada": f"'ada.{number}", "'Ada'": ":name"}
+            row = ROWS["0001"][0]
+            for old, new in other.items():
+                row = row.replace(old, new)
+            connection.execute(text(row), {"name": name})
+    upgrade()
+    with db.engine.connect() as connection:
+        found = connection.execute(text("SELECT username, display_name, words FROM users ORDER BY id")).all()
+    assert [row.display_name for row in found] == ["Ada", *names]
+    assert [row.words for row in found] == [words_of(row.username, row.display_name) for row in found]
+    assert found[0].words == " ada"
 
 
 def test_models_and_migrations_say_the_same(empty):

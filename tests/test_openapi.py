@@ -22,7 +22,7 @@ PUBLIC = {
     "reset_password",
 }
 JUDGES_A_SECRET = {"log_in", "refresh"}
-LIMITED = PUBLIC | {"change_password", "change_address"}
+LIMITED = PUBLIC | {"change_password", "change_address", "delete_me"}
 # What writes and makes nothing that could be shown.
 EMPTY = {"log_out", "verify_email", "reset_password", "change_password"}
 ACCEPTED = {"resend_verification", "forgot_password", "change_address"}
@@ -106,6 +106,14 @@ def test_every_operation_says_what_it_is(document, operations):
     assert sorted(set(names)) == sorted(names)
 
 
+def test_people_stand_with_the_accounts(operations):
+    tags = {operation["operationId"]: operation["tags"] for operation in operations}
+    assert {name: tags[name] for name in ("get_me", "get_user", "list_users", "list_teams", "list_project_teams")} == {
+        "get_me": ["accounts"], "get_user": ["accounts"], "list_users": ["accounts"], "list_teams": ["accounts"],
+        "list_project_teams": ["projects"],
+    }  # fmt: skip
+
+
 def test_every_operation_needs_a_bearer_token_but_those_that_give_one(document, operations):
     scheme = document["components"]["securitySchemes"]["bearer"]
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
@@ -155,7 +163,11 @@ def test_the_codes_of_a_conflict_are_named(operations):
     assert "`username_taken`" in named["update_me"]
     assert "`inbox_fixed`" in named["delete_project"]
     assert "`email_taken`" in named["register"]
-    of_projects = {name: text for name, text in named.items() if name not in ("update_me", "create_project", "register")}
+    assert "`last_admin`" in named.pop("put_team_member")
+    assert "`last_admin`" in named.pop("delete_team_member")
+    assert "`owner_required`" in named["delete_me"]
+    others = ("update_me", "delete_me", "create_project", "register")
+    of_projects = {name: text for name, text in named.items() if name not in others}
     assert all("`project_archived`" in text for text in of_projects.values())
 
 
@@ -243,6 +255,9 @@ LENGTHS = [
     ("Login", "username", 1, 254),
     ("Login", "password", 1, 1024),
     ("MeChange", "display_name", 1, 100),
+    ("TeamCreate", "name", 1, 100),
+    ("TeamCreate", "description", None, 5000),
+    ("TeamChange", "name", 1, 100),
     ("ProjectCreate", "name", 1, 100),
     ("ProjectCreate", "description", None, 5000),
     ("ProjectChange", "name", 1, 100),
@@ -269,10 +284,14 @@ REQUIRED = {
     "PasswordReset": ["password", "token"],
     "PasswordChange": ["current_password", "new_password"],
     "AddressChange": ["email", "password"],
+    "AccountDeletion": ["password"],
     "MeChange": [],
     "ProjectCreate": ["name"],
     "ProjectChange": [],
     "MembershipChange": ["role"],
+    "TeamCreate": ["name"],
+    "TeamChange": [],
+    "TeamMembershipChange": ["role"],
     "TaskCreate": ["title"],
     "ProjectTaskCreate": ["title"],
     "TaskChange": [],
@@ -297,6 +316,8 @@ def test_what_a_request_must_hold_and_what_may_be_null(document):
         ("TaskCreate", "status", ["todo", "in_progress", "in_review", "done", "cancelled"]),
         ("TaskChange", "priority", ["none", "low", "medium", "high", "urgent"]),
         ("MembershipChange", "role", ["viewer", "member", "admin"]),
+        ("TeamMembershipChange", "role", ["member", "admin"]),
+        ("Team", "role", ["member", "admin"]),
         ("Project", "role", ["viewer", "member", "admin", "owner"]),
     ],
 )
@@ -309,6 +330,9 @@ ANSWERS = {
     "Project": "id key name description color owner role is_inbox archived_at task_count open_task_count created_at updated_at",
     "Member": "user role via",
     "ProjectTeam": "team role",
+    "Team": "id name description role member_count created_at updated_at",
+    "TeamMember": "user role",
+    "UserBrief": "id username display_name",
     "Task": "id project_id number ref title description status priority assigned_to created_by due_date start_date "
     "completed_at tags created_at updated_at",
     "Tag": "id project_id name color task_count created_at updated_at",
@@ -340,6 +364,8 @@ def test_every_list_is_paged(operations):
 
 FILTERS = {
     "list_projects": ({"search", "archived", "role", "owner", "sort"}, set()),
+    "list_users": ({"search"}, set()),
+    "list_teams": (set(), set()),
     "list_tags": ({"project_id", "search"}, set()),
     "list_project_tags": ({"search"}, set()),
     "list_tasks": (
@@ -400,3 +426,6 @@ def test_examples_of_requests_can_be_sent_as_they_stand(ada, bob, operations):
     assert ada.patch(f"/tasks/{task['id']}", examples["update_task"]).status_code == 200
     assert ada.patch(f"/tags/{tag['id']}", examples["update_tag"]).status_code == 200
     assert ada.patch(here, examples["update_project"]).status_code == 200
+    team = ada.post("/teams", examples["create_team"]).json
+    assert ada.put(f"/teams/{team['id']}/members/{bob.id}", examples["put_team_member"]).status_code == 200
+    assert ada.patch(f"/teams/{team['id']}", examples["update_team"]).status_code == 200

@@ -1,13 +1,15 @@
 """Mailed tokens: secrets that prove who can read an address (OWASP ASVS 6.5).
 
 One is bound to a user, a purpose and an address; it works once and for a while, and a newer one of the same purpose ends
-it. The table holds only its hash.
+it: the one whose id is later, in whatever order the letters are sent. The table holds only its hash.
 """
 
 import hashlib
+import secrets
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, literal, select, update
+from sqlalchemy import ColumnElement, Row, delete, insert, literal, select, update
 
 from ..core.database import session
 from ..core.errors import Invalid
@@ -20,8 +22,6 @@ LIFETIMES = {
     Purpose.change_address: timedelta(hours=24),
     Purpose.reset_password: timedelta(hours=1),
 }
-# Used ones stay until they are pruned: they know where their user has been.
-_unused = MailedToken.used_at.is_(None)
 
 
 def register(token: str, token_id: str, purpose: Purpose, *, user_id: str, email: str, session_id: str | None = None) -> bool:
@@ -41,23 +41,12 @@ def register(token: str, token_id: str, purpose: Purpose, *, user_id: str, email
     # Of two workers that write to one user, the second sees what the first has made.
     if session().scalar(select(User.id).where(User.id == user_id).with_for_update(key_share=True)) is None:
         return False
-    siblings = _of(user_id, purpose)
-    newest = session().scalars(select(MailedToken).where(*siblings).order_by(MailedToken.id.desc()).limit(1)).first()
+    of_purpose = select(MailedToken.id, MailedToken.used_at).where(*_siblings(user_id, purpose))
+    newest = session().execute(of_purpose.order_by(MailedToken.id.desc()).limit(1)).one_or_none()
     if newest is not None and (newest.id > token_id or (newest.id == token_id and newest.used_at is not None)):
         return False
-    session().execute(delete(MailedToken).where(*siblings, _unused))
-    session().add(
-        MailedToken(
-            id=token_id,
-            user_id=user_id,
-            purpose=purpose.name,
-            token_hash=_hash(token),
-            email=email,
-            session_id=session_id,
-            expires_at=now() + LIFETIMES[purpose],
-        )
-    )
-    session().flush()
+    bound = {"email": email, "session_id": session_id, "expires_at": now() + LIFETIMES[purpose]}
+    _put(user_id, purpose, id=token_id, token_hash=_hash(token), **bound)
     return True
 
 
@@ -76,7 +65,7 @@ def use(token: str, *purposes: Purpose, address: str | None) -> Row[str, str, st
         Invalid: `token_invalid`, whatever is wrong with it.
     """
     moment = literal(now(), UtcDateTime())
-    good = (MailedToken.token_hash == _hash(token), _unused, MailedToken.expires_at > moment)
+    good = (MailedToken.token_hash == _hash(token), MailedToken.used_at.is_(None), MailedToken.expires_at > moment)
     used = update(MailedToken).where(*good, MailedToken.purpose.in_([purpose.name for purpose in purposes]))
     columns = (MailedToken.user_id, MailedToken.purpose, MailedToken.email, MailedToken.session_id)
     row = session().execute(used.values(used_at=moment, used_from=address).returning(*columns)).one_or_none()
@@ -91,21 +80,22 @@ def refusal() -> Invalid:
 
 
 def drop(user_id: str, *purposes: Purpose) -> None:
-    """Ends the tokens of a user that are for these purposes, within the open transaction, and those still to be mailed.
+    """Ends the tokens of a user that are for these purposes, within the open transaction; also those still to be sent.
 
-    The user's row must be locked. One that is used up takes their place: a letter that waits, or is being written, would
-    bring an older one (see `register`).
+    In their place stands a newer one, which is over and which nobody knows.
     """
-    session().execute(delete(MailedToken).where(*_of(user_id, *purposes), _unused))
-    moment = now()
     for purpose in purposes:
-        token_id = new_id()
-        place = {"id": token_id, "token_hash": _hash(token_id), "email": "", "expires_at": moment, "used_at": moment}
-        session().add(MailedToken(user_id=user_id, purpose=purpose.name, **place))
+        _put(user_id, purpose, id=new_id(), token_hash=secrets.token_hex(32), email="", expires_at=now())
 
 
-def _of(user_id: str, *purposes: Purpose) -> tuple[ColumnElement[bool], ...]:
-    return MailedToken.user_id == user_id, MailedToken.purpose.in_([purpose.name for purpose in purposes])
+def _put(user_id: str, purpose: Purpose, **values: Any) -> None:
+    # Those that were used stay: they say where their user is known.
+    session().execute(delete(MailedToken).where(*_siblings(user_id, purpose), MailedToken.used_at.is_(None)))
+    session().execute(insert(MailedToken).values(user_id=user_id, purpose=purpose.name, **values))
+
+
+def _siblings(user_id: str, purpose: Purpose) -> tuple[ColumnElement[bool], ...]:
+    return MailedToken.user_id == user_id, MailedToken.purpose == purpose.name
 
 
 def _hash(token: str) -> str:

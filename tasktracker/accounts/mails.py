@@ -27,7 +27,11 @@ PASSWORD_CHANGED = "mail_password_changed"  # noqa: S105  # nosec B105
 
 _email_key = bindparam("email_key", type_=String())
 _active = User.activated_at.is_not(None)
-_OWNER = Statement(select(User.id, User.username, User.email, User.disabled_at).where(User.email_key == _email_key, _active))
+_OWNER = Statement(
+    select(User.id, User.username, User.email, User.email_verified_at, User.disabled_at).where(
+        User.email_key == _email_key, _active
+    )
+)
 _UNVERIFIED = Statement(
     select(User.id, User.email, User.activated_at)
     .where(User.email_key == _email_key, User.email_verified_at.is_(None), User.disabled_at.is_(None))
@@ -89,8 +93,10 @@ def reset_password(job: jobs.Taken) -> None:
         return
     token = mail.token_of(job.payload["nonce"])
     if _register(token, job.id, Purpose.reset_password, user_id=user.id, email=user.email):
+        # Where accounts need no confirmation, anyone may have made one with this address, and a name that looks like a link.
+        username = user.username if user.email_verified_at else ""
         link = mail.link("reset-password", token)
-        mail.send(user.email, "Choose a new password", "reset_password", job_id=job.id, link=link, username=user.username)
+        mail.send(user.email, "Choose a new password", "reset_password", job_id=job.id, link=link, username=username)
 
 
 @jobs.handler(NEW_ADDRESS)

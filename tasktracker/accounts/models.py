@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import IntEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..core.database import taken
@@ -50,6 +50,9 @@ class User(Record):
     timezone: Mapped[str] = mapped_column(String(64), default="UTC")
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     is_admin: Mapped[bool] = mapped_column(default=False)
+    # The words of both names, each with a space before it, for searching by their beginnings. The database has the default
+    # too, so that a server of the version before can make accounts while this one starts.
+    words: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
 
 
 class Team(Record):

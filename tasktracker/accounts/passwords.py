@@ -4,11 +4,11 @@ import threading
 import unicodedata
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import VerificationError, VerifyMismatchError
 
 # OWASP Password Storage Cheat Sheet: 19 MiB, two passes, one lane.
-_hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
-_nobody: dict[PasswordHasher, str] = {}
+ADVISED = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
+_hasher = ADVISED
 # Each hash takes 19 MiB: more than a few at once would let a burst of logins empty the memory.
 _at_once = threading.BoundedSemaphore(4)
 
@@ -26,24 +26,22 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(stored: str | None, password: str) -> bool:
-    """Whether the password is the one that was hashed. Without a stored hash it takes as long, and is false."""
+    """Whether the password is the one that was hashed. Without a stored hash, or with a broken one, it takes as long."""
+    normal = _normal(password)
     with _at_once:
         try:
-            return _hasher.verify(stored or _hash_of_nobody(), _normal(password)) and stored is not None
-        except (VerificationError, InvalidHashError):
+            return _hasher.verify(stored or "", normal)
+        except VerifyMismatchError:
+            return False
+        except (VerificationError, ValueError):  # This is no hash, which is found out at once.
+            _hasher.hash(normal)
             return False
 
 
-def _hash_of_nobody() -> str:
-    if _hasher not in _nobody:
-        _nobody[_hasher] = _hasher.hash(b"nobody has this password")
-    return _nobody[_hasher]
+def needs_rehash(stored: str) -> bool:
+    """Whether a hash that a password was just verified against was made with other parameters than today's."""
+    return _hasher.check_needs_rehash(stored)
 
 
 def _normal(password: str) -> bytes:
     return unicodedata.normalize("NFKC", password).encode()
-
-
-def needs_rehash(stored: str) -> bool:
-    """Whether a hash was made with other parameters than today's."""
-    return _hasher.check_needs_rehash(stored)

@@ -1,5 +1,6 @@
 """What goes into and comes out of the accounts' routes."""
 
+import re
 from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
@@ -9,9 +10,16 @@ from marshmallow import fields as ma
 
 from ..core import fields
 from ..core.schemas import Answer, Input, InputMeta
+from ..core.text import fold
 from .models import TeamRole, User
 
-USERNAME = validate.Regexp(r"^[a-z0-9._-]{3,32}\Z", error="Not 3 to 32 of a-z, 0-9, '.', '_' and '-'.")
+LONGEST_ADDRESS = 254  # RFC 5321 4.5.3.1.3: 256 with the brackets around it.
+LONGEST_TYPED = 1024  # Of a password, before NFKC makes one character of several.
+_NO_ADDRESS = "Not an e-mail address."
+_is_address = validate.Email(error=_NO_ADDRESS)
+# Plain: neither quoted nor outside ASCII, and no number in place of a domain.
+_PLAIN_ADDRESS = re.compile("[!#-?A-~]{1,64}@[A-Za-z0-9.-]+")
+_USERNAME = validate.Regexp(r"^[a-z0-9._-]{3,32}\Z", error="Not 3 to 32 of a-z, 0-9, '.', '_' and '-'.")
 
 
 @cache
@@ -26,20 +34,44 @@ def check_time_zone(name: str) -> None:
         raise ValidationError("Not a time zone such as Europe/Berlin.")
 
 
-class Username(fields.Text):
-    """A username, kept in lower case."""
+def check_address(text: str) -> None:
+    """Refuses what is not an address to which plain SMTP takes mail (RFC 5321; the domain as IDNA spells it).
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        text = super()._deserialize(value, attr, data, **kwargs)
-        return text.lower() if text.isascii() else text
+    Raises:
+        ValidationError: it is none, or too long.
+    """
+    if len(text) > LONGEST_ADDRESS:
+        raise ValidationError(f"Longer than maximum length {LONGEST_ADDRESS}.")
+    local_part, _, domain = text.rpartition("@")
+    try:
+        spelled = domain.encode("idna").decode()
+        # IDNA drops what is invisible: two addresses that look alike would lead to one place.
+        is_what_it_seems = domain.isascii() or fold(spelled.encode().decode("idna")) == fold(domain)
+    except UnicodeError as error:
+        raise ValidationError(_NO_ADDRESS) from error
+    address = _is_address(f"{local_part}@{spelled}")
+    if not is_what_it_seems or len(address) > LONGEST_ADDRESS or not _PLAIN_ADDRESS.fullmatch(address):
+        raise ValidationError(_NO_ADDRESS)
 
 
 class Address(fields.Text):
     """An e-mail address."""
 
     def __init__(self, **kwargs: Any) -> None:
-        rules = [validate.Length(max=254), validate.Email(error="Not an e-mail address.")]
-        super().__init__(validate=rules, **fields.described(kwargs, example="ada@example.com", format="email"))
+        about = fields.described(kwargs, format="email", maxLength=LONGEST_ADDRESS, example="ada@example.com")
+        super().__init__(validate=check_address, **about)
+
+
+class Username(fields.Text):
+    """A username, kept in lower case."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        about = fields.described(kwargs, pattern="^[A-Za-z0-9._-]{3,32}$", example="ada")
+        super().__init__(validate=_USERNAME, **about)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        return text.lower() if text.isascii() else text
 
 
 class CurrentPassword(fields.Password):
@@ -47,15 +79,7 @@ class CurrentPassword(fields.Password):
 
     def __init__(self, **kwargs: Any) -> None:
         described = fields.described(kwargs, example="demo-password-please-change", format="password")
-        super().__init__(validate=validate.Length(1, 1024), **described)
-
-
-class NewPassword(fields.Password):
-    """A password that is chosen; its rules need to know whose it is, so services judge it."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        described = fields.described(kwargs, example="three blue lighthouse keys", format="password")
-        super().__init__(validate=validate.Length(1, 1024), **described)
+        super().__init__(validate=validate.Length(1, LONGEST_TYPED), **described)
 
 
 class MailedToken(fields.Text):
@@ -104,7 +128,24 @@ class MeChange(Input):
 
     display_name = fields.Text(validate=validate.Length(1, 100), metadata={"example": "Ada King"})
     timezone = fields.Text(validate=check_time_zone, metadata={"example": "Europe/London", "maxLength": 64})
-    username = Username(validate=USERNAME, metadata={"example": "ada.king", "pattern": "^[A-Za-z0-9._-]{3,32}$"})
+    username = Username(metadata={"example": "ada.king"})
+
+
+class NewPassword(fields.Password):
+    """A password that someone wants to have from now on; `password_rules` judges it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        rules = "12 characters (a server may ask for more) to 128; not a common one, nor one built from username or address."
+        about = fields.described(kwargs, format="password", description=rules, example="correct horse battery staple")
+        super().__init__(validate=validate.Length(max=LONGEST_TYPED), **about)
+
+
+class NewUser(Input):
+    """A new account. Its password has still to be judged by `password_rules`."""
+
+    email = Address(required=True)
+    username = Username(required=True)
+    password = NewPassword(required=True)
 
 
 class LoginSchema(Input):
@@ -131,15 +172,12 @@ class TokensSchema(Answer):
     user = ma.Nested(MeSchema)
 
 
-class Registration(Input):
+class Registration(NewUser):
     """A new account."""
 
     class Meta(InputMeta):
         model = User
 
-    email = Address(required=True)
-    username = Username(required=True, validate=USERNAME, metadata={"example": "ada", "pattern": "^[A-Za-z0-9._-]{3,32}$"})
-    password = NewPassword(required=True)
     display_name = fields.Text(validate=validate.Length(1, 100), metadata={"example": "Ada Lovelace"})
     timezone = fields.Text(validate=check_time_zone, metadata={"example": "Europe/London", "maxLength": 64})
 

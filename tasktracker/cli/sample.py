@@ -11,6 +11,7 @@ from itertools import product
 from random import Random
 from typing import Any
 
+from ..accounts.services.users import words_of as words_of_user
 from ..core.text import caseless, fold
 from ..core.types import joined_words
 from ..projects.keys import keys_for
@@ -110,11 +111,13 @@ class Sample:
                 "email": email,
                 "email_key": fold(email),
                 "email_verified_at": record["created_at"],
+                "activated_at": record["created_at"],
                 "display_name": display_name,
                 "password_hash": others_hash if number else demo_hash,
                 "timezone": "UTC",
                 "disabled_at": None,
                 "is_admin": False,
+                "words": words_of_user(username, display_name),
             })  # fmt: skip
             self._add_project(record["id"], "Inbox", "", key="INBOX", is_inbox=True, last_number=0)
 

@@ -7,22 +7,20 @@ from typing import Any
 import click
 from flask import current_app
 from flask.cli import AppGroup
-from marshmallow import ValidationError, validate
+from marshmallow import ValidationError
 from sqlalchemy import Row, String, bindparam, func, select
 from sqlalchemy.types import Integer
 
 from config import Settings
 
 from ..accounts.models import User
-from ..accounts.schemas import USERNAME, Username
+from ..accounts.password_rules import WeakPasswordError, check_password
+from ..accounts.schemas import NewUser
 from ..accounts.services import administration
 from ..accounts.services.users import create_user
-from ..core import fields
 from ..core.reading import Statement
-from ..core.schemas import Input
 from .terminal import told_plainly
 
-LONGEST_PASSWORD = 128
 _AT_ONCE = 500
 _HEADERS = ("USERNAME", "E-MAIL", "DISPLAY NAME", "ADMIN", "DISABLED", "CREATED")
 _WIDTHS = Statement(select(*(func.max(func.length(column)) for column in (User.username, User.email, User.display_name))))
@@ -34,22 +32,6 @@ _USERS = Statement(
 )
 
 users = AppGroup("users", help="Manage accounts.")
-
-
-class Address(fields.Text):
-    """An e-mail address."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        rules = [validate.Length(max=254), validate.Email(error="Not an e-mail address.")]
-        super().__init__(validate=rules, **kwargs)
-
-
-class NewUser(Input):
-    """A new account."""
-
-    email = Address(required=True)
-    username = Username(required=True, validate=USERNAME)
-    password = fields.Password(required=True)
 
 
 @users.command("create")
@@ -65,9 +47,10 @@ def create(email: str, username: str, *, admin: bool) -> None:
     settings: Settings = current_app.config["SETTINGS"]
     who = _checked({"email": email, "username": username}, NewUser(exclude=["password"]))
     password = _checked({"password": _ask_password()}, NewUser(only=["password"]))["password"]
-    least = settings.password_min_length
-    if not least <= len(password) <= LONGEST_PASSWORD:
-        raise click.ClickException(f"password: Not {least} to {LONGEST_PASSWORD} characters.")
+    try:
+        check_password(password, min_length=settings.password_min_length, **who)
+    except WeakPasswordError as error:
+        raise click.ClickException(f"password: {error}") from error
     create_user(**who, password=password, verified=True, admin=admin)
     click.echo(f"Made the account {who['username']}.")
 

@@ -45,9 +45,9 @@ def work(*, status: bool, once: bool, retry: bool) -> None:
     if status:
         _show()
     elif retry:
-        click.echo(f"{jobs.retry_dead_letters()} jobs are tried again.")
+        click.echo(f"Jobs that are tried again: {jobs.retry_dead_letters()}.")
     elif once:
-        click.echo(f"Did {_do_due()} jobs.")
+        click.echo(f"Jobs done or tried: {_do_due()}.")
     else:
         _work_until_told_to_stop()
 

@@ -25,6 +25,7 @@ from .types import Id, UtcDateTime
 LEASE = timedelta(minutes=2)
 # How long after each failure a job is tried again.
 BACK_OFF = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800))
+_MOST_ATTEMPTS = len(BACK_OFF) + 1
 
 log = logging.getLogger(__name__)
 
@@ -58,14 +59,19 @@ class Taken:
     Args:
         id: its id, the same over all attempts.
         kind: which handler does it.
-        payload: what the handler gets.
+        stored: what the handler gets, as it stands in the table.
         attempts: how often it was taken, this time included.
     """
 
     id: str
     kind: str
-    payload: dict[str, Any]
+    stored: str
     attempts: int
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What the handler gets; read first by that one, so that a damaged row is a failure of this job alone."""
+        return json.loads(self.stored)
 
 
 class HopelessError(Exception):
@@ -120,15 +126,7 @@ def _insert(**values: Any) -> Any:
 def schedule() -> None:
     """Makes sure that every recurring job waits for its next time."""
     for kind in _recurring:
-        values = {
-            "id": new_id(),
-            "kind": kind,
-            "key": kind,
-            "payload": "{}",
-            "created_at": now(),
-            "due_at": now(),
-            "attempts": 0,
-        }
+        values = {"kind": kind, "key": kind, "payload": "{}", **_fresh()}
         session().execute(_insert(**values).on_conflict_do_nothing(index_elements=["key"]))
 
 
@@ -143,12 +141,20 @@ def run_one() -> bool:
     if taken is None:
         return False
     try:
-        _handlers[taken.kind](taken)
+        _do(taken)
     except Exception as error:
+        session().rollback()  # What it has left half done is not committed with its failure.
         _failed(taken, error)
     else:
         _done(taken)
     return True
+
+
+def _do(taken: Taken) -> None:
+    # Nobody was left to say that it failed the last time.
+    if taken.attempts > _MOST_ATTEMPTS and taken.kind not in _recurring:
+        raise HopelessError("Every worker that took it has died.")
+    _handlers[taken.kind](taken)
 
 
 @transactional
@@ -157,7 +163,7 @@ def _take() -> Taken | None:
     lease = {"due_at": literal(now() + LEASE, UtcDateTime()), "attempts": Job.attempts + 1}
     taken = update(Job).where(Job.id == due.scalar_subquery()).values(lease)
     row = session().execute(taken.returning(Job.id, Job.kind, Job.payload, Job.attempts), {"now": now()}).one_or_none()
-    return Taken(row.id, row.kind, json.loads(row.payload), row.attempts) if row else None
+    return Taken(row.id, row.kind, row.payload, row.attempts) if row else None
 
 
 def _is_in_hand(taken: Taken) -> Any:
@@ -180,7 +186,7 @@ def _failed(taken: Taken, error: Exception) -> None:
     reason = _reason(error)
     recurs = taken.kind in _recurring
     values: dict[str, Any] = {"last_error": reason}
-    if not recurs and (isinstance(error, HopelessError) or taken.attempts > len(BACK_OFF)):
+    if not recurs and (isinstance(error, HopelessError) or taken.attempts >= _MOST_ATTEMPTS):
         values |= {"failed_at": now(), "key": None}
         log.error("Job %s (%s) has failed for good: %s", taken.id, taken.kind, reason)
     else:
@@ -193,7 +199,9 @@ def _failed(taken: Taken, error: Exception) -> None:
 
 
 def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".partition("\n")[0][:300]
+    """One line that every database and every terminal takes."""
+    line = f"{type(error).__name__}: {error}".partition("\n")[0][:300]
+    return "".join(character if character.isprintable() else "?" for character in line)
 
 
 @transactional

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from flask import Flask, current_app, render_template
-from flask_mail import Connection, Message
+from flask_mail import Connection, Message, sanitize_address
 from typing_extensions import override
 
 from config import Settings
@@ -33,10 +33,14 @@ class BoundedConnection(Connection):
     @override
     def configure_host(self) -> smtplib.SMTP:
         host = smtplib.SMTP(self.mail.server, self.mail.port, timeout=_TIMEOUT)
-        if self.mail.use_tls:
-            host.starttls(context=ssl.create_default_context())
-        if self.mail.username and self.mail.password:
-            host.login(self.mail.username, self.mail.password)
+        try:
+            if self.mail.use_tls:
+                host.starttls(context=ssl.create_default_context())
+            if self.mail.username and self.mail.password:
+                host.login(self.mail.username, self.mail.password)
+        except Exception:
+            host.close()
+            raise
         return host
 
     @override
@@ -84,18 +88,31 @@ def send(to: str, subject: str, template: str, *, job_id: str, **values: str) ->
         extra_headers={"Auto-Submitted": "auto-generated"},  # RFC 3834: nobody's out-of-office answers it.
     )
     message.msgId = f"<{job_id}@{_host(settings)}>"
-    if settings.mail_server is None:
-        _write(Path(settings.instance_path) / "mail", job_id, message)
-        return
+    _check_address(message, to)
     try:
-        with BoundedConnection(current_app.extensions["mail"]) as connection:
-            connection.send(message)
+        if settings.mail_server is None:
+            _write(Path(settings.instance_path) / "mail", job_id, message)
+        else:
+            _hand_over(message)
     except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
         if _is_final(error):
             raise HopelessError(f"The mail server refused it: {_code(error)}") from error
         raise
+
+
+def _check_address(message: Message, to: str) -> None:
+    """Gives up on what plain SMTP cannot carry, and on what would begin another header."""
+    try:
+        sanitize_address(to)
     except UnicodeError as error:
         raise HopelessError("The address cannot be written to.") from error
+    if message.has_bad_headers():
+        raise HopelessError("The address has a line break in it.")
+
+
+def _hand_over(message: Message) -> None:
+    with BoundedConnection(current_app.extensions["mail"]) as connection:
+        connection.send(message)
 
 
 def _code(error: smtplib.SMTPException) -> int:
@@ -110,9 +127,10 @@ def _is_final(error: smtplib.SMTPException) -> bool:
 
 
 def _write(folder: Path, job_id: str, message: Message) -> None:
-    """Keeps the letter as a file, whole or not at all."""
+    """Keeps the letter as a file, whole or not at all; readable for its owner alone, because it holds a token."""
     folder.mkdir(parents=True, exist_ok=True)
     unfinished, file = folder / f".{job_id}.part", folder / f"{job_id}.eml"
+    unfinished.touch(mode=0o600)
     unfinished.write_bytes(message.as_bytes())
     unfinished.replace(file)
     log.info("There is no MAIL_SERVER; the mail is in %s", file)

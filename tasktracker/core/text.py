@@ -59,3 +59,8 @@ def words(*texts: str) -> list[str]:
     """The different words of the texts, folded, in order: runs of letters and digits, 255 characters at most each."""
     found = (word[:LONGEST_WORD] for text in texts for word in fold(text).translate(_SEPARATORS).split(" ") if word)
     return sorted(set(found))
+
+
+def spaced_words(*texts: str) -> str:
+    """The words of short texts, each with a space before it: how `core/sql.begins_words` wants to find them."""
+    return "".join(f" {word}" for word in words(*texts))

@@ -33,8 +33,10 @@ def work(app: Flask, stop: threading.Event) -> None:
                     jobs.schedule()
                     scheduled = True
                 wait = 0.0 if jobs.run_one() else _IDLE_SECONDS
-            except (SQLAlchemyError, Refusal) as error:
-                log.warning("The worker cannot get at its jobs: %s", type(error).__name__)
+            except Exception as error:
+                # Whatever it is, the jobs need a worker that goes on.
+                is_new = not isinstance(error, SQLAlchemyError | Refusal)
+                log.warning("The worker cannot get at its jobs: %s", type(error).__name__, exc_info=is_new)
                 wait = _FAULT_SECONDS
         stop.wait(wait)
 

@@ -57,11 +57,13 @@ def role_in(project: AnyColumn, owner: AnyColumn, user: AnyColumn = ME) -> Colum
     """
     # Under names of their own, these tables are never taken for those of the statement around.
     own, team, belongs = aliased(ProjectMember), aliased(ProjectTeam), aliased(TeamMember)
-    direct = select(_number(own.role)).where(own.project_id == project, own.user_id == user)
+    # What they compare with belongs to the statement around, also where that is not the next one.
+    direct = select(_number(own.role)).where(own.project_id == project, own.user_id == user).correlate_except(own)
     by_team = (
         select(func.max(_number(team.role)))
         .join(belongs, belongs.team_id == team.team_id)
         .where(team.project_id == project, belongs.user_id == user)
+        .correlate_except(team, belongs)
     )
     roles = [
         case((owner == user, Role.owner.value), else_=NO_ROLE),

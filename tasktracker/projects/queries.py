@@ -7,7 +7,6 @@ from sqlalchemy import (
     FromClause,
     SmallInteger,
     String,
-    and_,
     bindparam,
     case,
     cast,
@@ -152,23 +151,27 @@ MEMBERS = Listing(
     parent=_sees_project,
 )
 
-_team_size = select(func.count()).where(TeamMember.team_id == Team.id).scalar_subquery()
+_brought_in = (
+    select(ProjectTeam.team_id, ProjectTeam.role, Team.name)
+    .join(Team, Team.id == ProjectTeam.team_id)
+    .where(ProjectTeam.project_id == PROJECT_ID)
+    .subquery("brought_in")
+)
+_team_size = select(func.count()).where(TeamMember.team_id == _brought_in.c.team_id).scalar_subquery()
 _team_columns: dict[str, AnyColumn] = {
-    "team": json_object(id=Team.id, name=Team.name, member_count=_team_size),
-    "role": ProjectTeam.role,
+    "team": json_object(id=_brought_in.c.team_id, name=_brought_in.c.name, member_count=_team_size),
+    "role": _brought_in.c.role,
 }
 _team_shape = Shape(ProjectTeamSchema, _team_columns)
-_team_source = table_of(ProjectTeam).join(Team, Team.id == ProjectTeam.team_id)
-_in_project = and_(ProjectTeam.project_id == PROJECT_ID, Team.id == ProjectTeam.team_id)
 
-PROJECT_TEAM = One(_team_shape, _team_source, _in_project & (Team.id == bindparam("team", type_=Id())))
+PROJECT_TEAM = One(_team_shape, _brought_in, _brought_in.c.team_id == bindparam("team", type_=Id()))
 PROJECT_TEAMS = Listing(
     _team_shape,
-    _team_source.join(Project, Project.id == ProjectTeam.project_id),
+    _brought_in,
     query=PageQuery(),
-    key=ProjectTeam.team_id,
-    visible=_in_project,
-    sorts={"name": Team.name},
+    key=_brought_in.c.team_id,
+    visible=true(),
+    sorts={"name": _brought_in.c.name},
     default_sort=(("name", False),),
     parent=_sees_project,
 )

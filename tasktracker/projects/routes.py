@@ -4,15 +4,17 @@ from typing import Any
 
 from flask import Response
 
+from ..accounts.schemas import UserBrief
 from ..accounts.tokens import me
 from ..core.blueprint import Blueprint
 from ..core.http import answer, answer_page, created, no_content
 from ..core.results import Expected
 from ..core.schemas import PageQuery
-from . import access, queries, services
+from . import access, people, queries, services
 from .schemas import (
     MemberSchema,
     MembershipChange,
+    PeopleQuery,
     ProjectChange,
     ProjectCreate,
     ProjectQuery,
@@ -165,3 +167,30 @@ def delete_project_team(project_id: str, team_id: str, expected: Expected) -> Re
     """
     services.delete_team(me(), project_id, team_id, expected)
     return no_content()
+
+
+# --- people -----------------------------------------------------------------------------------------------------------
+# They stand with the accounts in the document, and here because projects are what people know each other by.
+
+
+@blueprint.route("/users")
+@blueprint.doc(tags=["accounts"])
+@blueprint.arguments(PeopleQuery(), location="query")
+@blueprint.response(200, UserBrief(many=True))
+def list_users(query: dict[str, Any]) -> Response:
+    """List the people I know
+
+    Everyone I share a team or a project with, by username; `search` also finds whoever has exactly this username.
+    """
+    return answer_page(people.PEOPLE.page(query, me=me()), query)
+
+
+@blueprint.route("/users/<id:user_id>", find=people.find)
+@blueprint.doc(tags=["accounts"])
+@blueprint.response(200, UserBrief())
+def get_user(user_id: str) -> Response:
+    """Get a person I know
+
+    Someone I share a team or a project with, or myself.
+    """
+    return answer(people.PERSON.get(me=me(), user=user_id))

@@ -81,6 +81,17 @@ class ProjectQuery(PageQuery):
     )
 
 
+class PeopleQuery(PageQuery):
+    """Which people."""
+
+    search = fields.Search(
+        metadata={
+            "description": "Every word begins a word of username or display name; or the username of anyone, in full.",
+            "example": "ada",
+        }
+    )
+
+
 class MembershipChange(Input):
     """The role to give."""
 

@@ -1,16 +1,18 @@
 """What happens with projects: made, changed, shared, deleted."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 
+from ..accounts import access as teams
 from ..accounts.models import TeamMember, User
 from ..core import events
 from ..core.database import session, transactional
 from ..core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from ..core.models import now
 from ..core.results import Expected, Resource
-from ..core.text import words
+from ..core.text import spaced_words
 from . import access, queries
 from .keys import keys_for
 from .models import Project, ProjectMember, ProjectTeam, Role
@@ -20,7 +22,7 @@ _FIXED = "Your inbox is yours alone: it cannot be shared, archived, deleted or h
 
 def words_of(project: Project) -> str:
     """The words that a project is found by."""
-    return "".join(f" {word}" for word in words(project.name, project.key, project.description))
+    return spaced_words(project.name, project.key, project.description)
 
 
 @events.user_created.connect
@@ -161,7 +163,7 @@ def _check_user(user_id: str) -> None:
 
 
 def _is_enabled(user_id: str) -> bool:
-    return session().scalar(select(User.id).where(User.id == user_id, User.disabled_at.is_(None))) is not None
+    return session().scalar(select(User.id).where(User.id == user_id, teams.CAN_LOG_IN)) is not None
 
 
 def _check_not_owner(role: Role) -> None:
@@ -201,6 +203,7 @@ def put_team(me: str, project_id: str, team_id: str, role: str, expected: Expect
             project without the caller belonging to it.
         Conflict: `project_archived` or `inbox_fixed`.
     """
+    teams.hold(me, team_id)
     project, caller = access.lock(me, project_id, to="manage_members")
     expected.check(None)
     present = session().get(ProjectTeam, (project_id, team_id))
@@ -232,3 +235,40 @@ def delete_team(me: str, project_id: str, team_id: str, expected: Expected) -> N
     session().delete(present)
     session().flush()
     events.sight_lost.send(project_ids=[project_id])
+
+
+@events.team_left.connect
+def lose_sight(_: object, *, team_id: str) -> None:
+    """Whoever left a team may have lost sight of its projects, which are locked in the order of their ids."""
+    let_in = select(ProjectTeam.project_id).where(ProjectTeam.team_id == team_id)
+    held = select(Project.id).where(Project.id.in_(let_in)).order_by(Project.id).with_for_update(key_share=True)
+    events.sight_lost.send(project_ids=session().scalars(held).all())
+
+
+@events.user_deleting.connect
+def delete_projects_of(_: object, *, user_id: str) -> None:
+    """Deletes the projects of a user whose account ends, and takes them out of all others.
+
+    Raises:
+        Conflict: `owner_required`: others belong to one of the projects.
+    """
+    joined = select(ProjectMember.project_id).where(ProjectMember.user_id == user_id)
+    concerned = select(Project.id, Project.owner_id).where(or_(Project.owner_id == user_id, Project.id.in_(joined)))
+    held = session().execute(concerned.order_by(Project.id).with_for_update(key_share=True)).all()
+    own = [project_id for project_id, owner_id in held if owner_id == user_id]
+    if own and _has_others(own, user_id):
+        raise Conflict("Others belong to projects that you own; hand these over or delete them first.", "owner_required")
+    session().execute(delete(ProjectMember).where(ProjectMember.user_id == user_id))
+    session().execute(delete(Project).where(Project.id.in_(own)))
+    events.sight_lost.send(project_ids=[project_id for project_id, owner_id in held if owner_id != user_id])
+
+
+def _has_others(project_ids: Sequence[str], user_id: str) -> bool:
+    """Whether anyone but this user belongs to one of the projects."""
+    direct = select(ProjectMember.user_id).where(ProjectMember.project_id.in_(project_ids), ProjectMember.user_id != user_id)
+    by_team = (
+        select(TeamMember.user_id)
+        .join(ProjectTeam, ProjectTeam.team_id == TeamMember.team_id)
+        .where(ProjectTeam.project_id.in_(project_ids), TeamMember.user_id != user_id)
+    )
+    return session().execute(direct.union_all(by_team).limit(1)).first() is not None

@@ -7,7 +7,7 @@ from sqlalchemy import delete
 from ..core import events
 from ..core.database import session, transactional
 from ..core.results import Expected, Resource
-from ..core.text import caseless, words
+from ..core.text import caseless, spaced_words
 from ..projects import access as projects
 from . import access, queries
 from .models import Tag
@@ -15,7 +15,7 @@ from .models import Tag
 
 def words_of(name: str) -> str:
     """The words that a tag is found by."""
-    return "".join(f" {word}" for word in words(name))
+    return spaced_words(name)
 
 
 @transactional

@@ -71,6 +71,10 @@ def test_lists_find_what_is_there(demo):
     tag = every(demo, f"/projects/{project['id']}/tags")[0]
     found = demo.get("/tags", query={"search": tag["name"], "project_id": project["id"]}).json
     assert [t["id"] for t in found] == [tag["id"]]
+    people = every(demo, "/users")
+    for person in people[:3]:
+        beginnings = " ".join(word[:3] for word in person["display_name"].split())
+        assert person in demo.get("/users", query={"search": beginnings}).json
 
 
 def test_numbers_go_on_where_the_sample_ends(demo):

@@ -60,6 +60,10 @@ def test_a_username_is_kept_in_lower_case_and_an_address_trimmed(app):
         ("p" * 11, {}, "password: Not 12 to 128 characters."),
         ("p" * 129, {}, "password: Not 12 to 128 characters."),
         ("", {}, "password: Not 12 to 128 characters."),
+        ("p" * 1025, {}, "password: Longer than maximum length 1024."),
+        ("Password1234", {}, "password: One of the most commonly used passwords"),
+        ("Babbage-1791", {"username": "babbage"}, "password: Little more than the username, the address"),
+        ("!1815 Lovelace", {"email": "lovelace.18@example.com"}, "password: Little more than the username, the address"),
         (b"not UTF-8: \xff\xfe", {}, "password: Lone surrogates and NUL are not allowed."),
         ("null \0 inside it", {}, "password: Lone surrogates and NUL are not allowed."),
         (PASSWORD, {"username": "ab"}, "username: Not 3 to 32"),
@@ -102,7 +106,7 @@ def test_the_least_length_is_a_setting(app, environment):
     with application({**environment, "PASSWORD_MIN_LENGTH": "20"}) as stricter:
         _, result = create(stricter, "p" * 19)
         assert (result.exit_code, result.stderr) == (1, "Error: password: Not 20 to 128 characters.\n")
-        _, result = create(stricter, "p" * 20)
+        _, result = create(stricter, "correct horse, please")
         assert result.exit_code == 0
 
 

@@ -1,6 +1,15 @@
 """What is answered while a part of the service fails."""
 
+import secrets
+import socket
+import time
+
 import pytest
+from sqlalchemy import func, select
+
+from tasktracker.accounts.models import RefreshToken, Session, User
+from tasktracker.core.database import session
+from tasktracker.core.jobs import Job
 
 from ..people import PASSWORD, problem
 from ..servers import free_port
@@ -18,6 +27,23 @@ def without_database(environment):
 def without_redis(environment, app):
     with another(environment, REDIS_URL=f"redis://127.0.0.1:{free_port()}/0") as application:
         yield application
+
+
+@pytest.fixture(scope="module")
+def without_limits(environment, app):
+    """Limits are on, and there is no Redis to count them."""
+    redis_url = f"redis://127.0.0.1:{free_port()}/0"
+    with another(environment, RATELIMIT_ENABLED="true", REDIS_URL=redis_url) as application:
+        yield application
+
+
+@pytest.fixture(scope="module")
+def with_a_silent_redis(environment, app):
+    """Limits are on, and Redis takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        redis_url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        with another(environment, RATELIMIT_ENABLED="true", REDIS_URL=redis_url) as application:
+            yield application
 
 
 def test_all_is_well(app):
@@ -90,6 +116,63 @@ def test_the_process_is_alive_and_not_ready_without_redis(without_redis):
     named = words(problem(client.get("/readyz"), 503)["detail"])
     assert "revocation" in named
     assert not {"database", "migrations"} & named
+
+
+def test_what_must_be_counted_is_not_done_while_it_cannot_be(app, without_limits, ada):
+    def written():
+        """Rows that a request could write, and what it could change of Ada."""
+        with app.app_context():
+            counts = [session().scalar(select(func.count()).select_from(model)) for model in (User, Session, RefreshToken, Job)]
+            mine = select(User.password_hash, User.email, User.version).where(User.id == ada.id)
+            unused = select(func.count()).select_from(RefreshToken).where(RefreshToken.used_at.is_(None))
+            return counts, session().execute(mine).one(), session().scalar(unused)
+
+    before = written()
+    for path, body in bodies_of(ada).items():
+        is_unavailable(without_limits, ada, path, body)
+    assert written() == before
+
+
+@pytest.mark.parametrize("path", ["/auth/login", "/auth/change-password"])
+def test_a_redis_that_never_answers_keeps_nobody_waiting(with_a_silent_redis, ada, path):
+    # The better of two, since the machine may be busy with something else.
+    assert min(is_unavailable(with_a_silent_redis, ada, path, bodies_of(ada)[path]) for _ in range(2)) < 0.6
+
+
+def bodies_of(person):
+    """What each limited route would do, or refuse."""
+    name = f"new-{secrets.token_hex(6)}"
+    return {
+        "/auth/login": {"username": person.username, "password": PASSWORD},
+        "/auth/refresh": {"refresh_token": person.refresh_token},
+        "/auth/register": {"email": f"{name}@example.com", "username": name, "password": PASSWORD},
+        "/auth/verify-email": {"token": "x"},
+        "/auth/resend-verification": {"email": person.email},
+        "/auth/forgot-password": {"email": person.email},
+        "/auth/reset-password": {"token": "x", "password": PASSWORD},
+        "/auth/change-password": {"current_password": PASSWORD, "new_password": f"{PASSWORD}!"},
+        "/users/me/email": {"email": f"{name}@example.com", "password": PASSWORD},
+    }
+
+
+def is_unavailable(application, person, path, body):
+    """The seconds that a 503 takes."""
+    headers, begun = {"Authorization": f"Bearer {person.access_token}"}, time.perf_counter()
+    answer = application.test_client().post(f"/api/v1{path}", json=body, headers=headers)
+    took = time.perf_counter() - begun
+    problem(answer, 503, "unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "nothing was changed" in answer.json["detail"].lower()
+    return took
+
+
+def test_while_limits_cannot_be_counted_all_else_goes_on(without_limits, ada):
+    client, there = without_limits.test_client(), {"Authorization": f"Bearer {ada.access_token}"}
+    assert client.get("/healthz").status_code == 200
+    assert "revocation" in words(problem(client.get("/readyz"), 503)["detail"])
+    assert client.get("/api/v1/users/me", headers=there).status_code == 200
+    assert client.post("/api/v1/tasks", json={"title": "a"}, headers=there).status_code == 201
+    problem(client.post("/api/v1/auth/login", json={}), 422)
 
 
 def words(text):

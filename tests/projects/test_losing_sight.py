@@ -46,10 +46,57 @@ def test_who_is_removed(ada, bob, project):
     check_taken_off(ada, bob, project, lambda: ada.delete(member(project, bob)))
 
 
+def test_who_is_removed_while_others_stay(ada, bob, person, project, app):
+    """What others have, as members or by a team, is no reason to keep the tasks."""
+    carl, dora = person("carl"), person("dora")
+    ada.add(project, carl)
+    ada.add_team(project, new_team(app, ada, dora))
+    for someone in (carl, dora):
+        ada.task(project, assigned_to_id=someone.id)
+    ada.add(project, bob)
+    check_taken_off(ada, bob, project, lambda: ada.delete(member(project, bob)))
+
+
 def test_whose_team_is_removed(ada, bob, project, app):
     team = new_team(app, ada, bob)
     ada.add_team(project, team, "viewer")
     check_taken_off(ada, bob, project, lambda: ada.delete(path(project, "teams", team)))
+
+
+@pytest.mark.parametrize("way", ["leaves", "is removed", "is in a team that is deleted"])
+def test_who_loses_their_team(ada, bob, project, app, way):
+    team = new_team(app, ada, bob)
+    ada.add_team(project, team, "viewer")
+    where = f"/teams/{team}" if "deleted" in way else f"/teams/{team}/members/{bob.id}"
+    check_taken_off(ada, bob, project, lambda: (bob if way == "leaves" else ada).delete(where))
+
+
+def test_who_loses_their_team_loses_all_its_projects(ada, bob, app):
+    """Also one that is archived: its tasks are nobody's to change, and not theirs any more."""
+    team = new_team(app, ada, bob)
+    projects = [ada.project(name=name) for name in ("One", "Two", "Old")]
+    tasks = []
+    for each in projects:
+        ada.add_team(each, team)
+        tasks.append(ada.task(each, assigned_to_id=bob.id))
+    assert ada.patch(path(projects[2]), {"archived": True}).status_code == 200
+    assert bob.delete(f"/teams/{team}/members/{bob.id}").status_code == 204
+    assert [assigned(ada, task) for task in tasks] == [None] * 3
+
+
+def test_who_keeps_another_way_keeps_the_tasks_when_the_team_goes(ada, bob, project, app):
+    teams = [new_team(app, ada, bob) for _ in range(3)]
+    for team in teams:
+        ada.add_team(project, team)
+    task = ada.task(project, assigned_to_id=bob.id)
+    assert ada.put(f"/teams/{teams[0]}/members/{bob.id}", {"role": "admin"}).status_code == 200
+    for where in (f"/teams/{teams[0]}/members/{bob.id}", f"/teams/{teams[1]}"):
+        assert ada.delete(where).status_code == 204
+        answer = ada.get(f"/tasks/{task['id']}").json
+        assert (answer["assigned_to"]["id"], answer["updated_at"]) == (bob.id, task["updated_at"])
+    assert ada.delete(f"/teams/{teams[2]}").status_code == 204
+    assert assigned(ada, task) is None
+    assert [row["team"]["id"] for row in ada.get(path(project, "teams")).json] == teams[:1]
 
 
 def test_a_former_owner_who_leaves(ada, bob, project):

@@ -29,6 +29,17 @@ def test_a_team_is_put_and_put_again_and_removed_once(ada, bob, project, app):
     assert members(ada, project) == {ada.id: "owner"}
 
 
+def test_the_teams_of_a_project_are_told_and_not_what_they_are_elsewhere(ada, bob, project, app):
+    teams = [new_team(app, ada, bob, name=name) for name in ("A", "B")]
+    for team in teams:
+        ada.add_team(project, team, "viewer")
+        bob.add_team(bob.project(), team, "admin")
+        bob.add_team(bob.project(), team, "member")
+    answer = ada.get(path(project, "teams"))
+    assert [(row["team"]["name"], row["role"]) for row in answer.json] == [("A", "viewer"), ("B", "viewer")]
+    assert app.json.loads(answer.headers["X-Pagination"])["total"] == 2
+
+
 def test_only_who_belongs_to_a_team_brings_it_in(ada, bob, project, app):
     team = new_team(app, bob)
     hidden, missing, malformed = (ada.put(team_path(project, given), {"role": "viewer"}) for given in (team, NOBODY, "x"))

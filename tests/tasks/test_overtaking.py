@@ -1,52 +1,13 @@
 """One request is about to commit while another begins: what the second judges by must be what the first leaves."""
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
-from flask import Flask
-from sqlalchemy import event
 from werkzeug.test import TestResponse
 
-from tasktracker.extensions import db
-
-from ..people import pointers, problem
+from ..people import new_team, pointers, problem
 
 Request = Callable[[], TestResponse]
-
-
-@pytest.fixture
-def overtake(app: Flask):
-    """Holds the first request before its commit until the second waits for it, or is through; gives both answers."""
-    with app.app_context():
-        engine = db.engine
-    held, go, first_thread = threading.Event(), threading.Event(), []
-
-    def hold(_: object) -> None:
-        if threading.get_ident() in first_thread:
-            held.set()
-            go.wait(10)
-
-    def run(first: Request, second: Request) -> tuple[TestResponse, TestResponse]:
-        held.clear()
-        go.clear()
-
-        def send_first() -> TestResponse:
-            first_thread[:] = [threading.get_ident()]
-            return first()
-
-        with ThreadPoolExecutor(2) as threads:
-            before = threads.submit(send_first)
-            assert held.wait(10)
-            after = threads.submit(second)
-            wait([after], timeout=0.25)  # Whoever waits for a lock cannot be seen from here on SQLite.
-            go.set()
-            return before.result(20), after.result(20)
-
-    event.listen(engine, "commit", hold)
-    yield run
-    event.remove(engine, "commit", hold)
 
 
 @pytest.fixture
@@ -172,3 +133,64 @@ def test_a_task_that_is_being_moved_out_of_sight_is_not_found(ada, bob, project,
     assert moved.status_code == 200
     problem(changed, 404)
     assert ada.get(f"/tasks/{task['id']}").json == moved.json
+
+
+# --- by teams ---------------------------------------------------------------------------------------------------------
+
+
+def test_who_is_leaving_a_team_is_not_assigned(app, ada, bob, project, overtake):
+    theirs = ada.project()
+    team = new_team(app, ada, bob)
+    ada.add_team(theirs, team)
+    left, assigned = overtake(
+        lambda: bob.delete(f"/teams/{team}/members/{bob.id}"), creation(ada, theirs, assigned_to_id=bob.id)
+    )
+    assert left.status_code == 204
+    assert pointers(assigned) == {"/assigned_to_id"}
+
+
+@pytest.mark.parametrize("way", ["leaves", "is deleted"])
+def test_who_is_being_assigned_and_loses_the_team_is_taken_off(app, ada, bob, overtake, way):
+    theirs = ada.project()
+    team = new_team(app, ada, bob)
+    ada.add_team(theirs, team)
+    where = f"/teams/{team}" if way == "is deleted" else f"/teams/{team}/members/{bob.id}"
+    assigned, left = overtake(creation(ada, theirs, assigned_to_id=bob.id), lambda: ada.delete(where))
+    assert (assigned.status_code, left.status_code) == (201, 204)
+    assert ada.get(f"/tasks/{assigned.json['id']}").json["assigned_to"] is None
+
+
+def test_a_team_that_is_being_left_brings_only_who_stays_into_a_project(app, ada, bob, overtake):
+    theirs = ada.project()
+    team = new_team(app, ada, bob)
+
+    def bring_in_and_assign() -> TestResponse:
+        ada.add_team(theirs, team)
+        return creation(ada, theirs, assigned_to_id=bob.id)()
+
+    left, assigned = overtake(lambda: bob.delete(f"/teams/{team}/members/{bob.id}"), bring_in_and_assign)
+    assert left.status_code == 204
+    assert pointers(assigned) == {"/assigned_to_id"}
+    assert ada.get(f"/projects/{theirs['id']}/teams").json[0]["team"]["member_count"] == 1
+
+
+def test_a_team_that_is_being_brought_into_a_project_and_left_leaves_nobody_assigned(app, ada, bob, overtake):
+    theirs = ada.project()
+    team = new_team(app, ada, bob)
+    body = {"role": "member"}
+    brought, left = overtake(
+        lambda: ada.put(f"/projects/{theirs['id']}/teams/{team}", body), lambda: bob.delete(f"/teams/{team}/members/{bob.id}")
+    )
+    assert (brought.status_code, left.status_code) == (200, 204)
+    problem(bob.get(f"/projects/{theirs['id']}"), 404)
+
+
+def test_who_is_being_removed_from_a_team_brings_it_nowhere(app, ada, bob, project, overtake):
+    team = new_team(app, ada, bob)
+    theirs = bob.project()
+    removed, brought = overtake(
+        lambda: ada.delete(f"/teams/{team}/members/{bob.id}"),
+        lambda: bob.put(f"/projects/{theirs['id']}/teams/{team}", {"role": "viewer"}),
+    )
+    assert removed.status_code == 204
+    problem(brought, 404)

@@ -5,7 +5,8 @@ from typing import Any
 import marshmallow as ma
 import pytest
 
-from tasktracker.accounts.schemas import MeSchema, TokensSchema
+from tasktracker.accounts.schemas import MeSchema, TokensSchema, UserBrief
+from tasktracker.accounts.team_schemas import TeamMemberSchema, TeamSchema
 from tasktracker.projects.schemas import MemberSchema, ProjectSchema, ProjectTeamSchema
 from tasktracker.tags.schemas import TagSchema
 from tasktracker.tasks.schemas import TaskSchema
@@ -51,6 +52,8 @@ LISTS = [
     ("/projects/{id}/tags", TagSchema, 2),
     ("/projects/{id}/members", MemberSchema, 2),
     ("/projects/{id}/teams", ProjectTeamSchema, 1),
+    ("/teams", TeamSchema, 1),
+    ("/users", UserBrief, 1),
 ]
 
 
@@ -78,6 +81,13 @@ def test_a_membership_is_answered_as_in_the_list(app, ada, bob, scene):
     answer = ada.put(f"/projects/{scene['id']}/teams/{team}", {"role": "viewer"}).json
     check(ProjectTeamSchema(), answer)
     assert answer in ada.get(f"/projects/{scene['id']}/teams").json
+
+
+def test_a_membership_of_a_team_is_answered_as_in_the_list(ada, bob, scene):
+    members = f"/teams/{ada.get('/teams').json[0]['id']}/members"
+    answer = ada.put(f"{members}/{bob.id}", {"role": "admin"}).json
+    check(TeamMemberSchema(), answer)
+    assert answer in ada.get(members).json
 
 
 def test_my_profile_is_as_its_schema_says(ada, scene):

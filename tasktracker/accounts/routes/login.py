@@ -25,15 +25,16 @@ def log_in(body: dict[str, Any]) -> Response:
 
     Takes a username, or an e-mail address, and a password. Every refusal is the same 401.
     """
-    found = login.find_account(body["username"])
-    counted_as = found or fold(body["username"])
-    # Guesses from elsewhere do not lock the owner out of places where they have been before. Nobody is known nowhere, and
-    # is looked up all the same, so that the time tells nothing.
-    if sessions.knows(found or NO_ID, request.remote_addr):
+    # Nobody is looked up like anybody, so that the time tells nothing.
+    account = login.find_account(body["username"]) or NO_ID
+    # A name and an address are counted apart: one count would tell that they are of one account.
+    counted_as = fold(body["username"])
+    # Guesses from elsewhere do not lock the owner out of places where they have been before.
+    if sessions.knows(account, request.remote_addr):
         counted_as += f" at {request.remote_addr}"
     limits.LOGIN.count(counted_as)
     user_id, pair = login.log_in(
-        found or NO_ID,
+        account,
         body["password"],
         verified_only=current_app.config["REQUIRE_EMAIL_VERIFICATION"],
         ip_address=request.remote_addr,

@@ -4,11 +4,11 @@ from typing import Any
 
 from flask import Response
 
-from ...core.http import answer
+from ...core.http import answer, no_content
 from ...core.results import Expected
-from .. import queries
-from ..schemas import MeChange, MeSchema
-from ..services import users
+from .. import limits, queries
+from ..schemas import AccountDeletion, MeChange, MeSchema
+from ..services import deletion, users
 from ..tokens import me
 from .blueprint import blueprint
 
@@ -32,3 +32,24 @@ def update_me(changes: dict[str, Any], expected: Expected) -> Response:
     Only the fields that are sent are changed.
     """
     return answer(users.update_profile(me(), changes, expected))
+
+
+@blueprint.route(
+    "/users/me",
+    method="DELETE",
+    conditional=True,
+    limited=True,
+    forbids=["password_wrong"],
+    conflicts=["owner_required", "last_admin"],
+)
+@blueprint.arguments(AccountDeletion())
+@blueprint.response(204)
+def delete_me(body: dict[str, Any], expected: Expected) -> Response:
+    """Delete my account
+
+    With my projects that nobody else belongs to; what I wrote elsewhere stays. Not while I own projects that others belong
+    to, or am the only admin of a team with others in it.
+    """
+    limits.PASSWORD.count(me())
+    deletion.delete_account(me(), body["password"], expected)
+    return no_content()

@@ -1,13 +1,14 @@
 """How an account ends."""
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from ...core import events
 from ...core.database import session, transactional
 from ...core.errors import Unauthenticated
 from ...core.results import Expected
 from .. import sessions
-from ..models import User
+from ..models import Team, TeamMember, TeamRole, User
+from . import teams
 from .login import check_password, password_wrong
 
 
@@ -17,7 +18,8 @@ def delete_account(me: str, password: str, expected: Expected) -> None:
     Raises:
         Forbidden: `password_wrong`.
         Stale: the profile has another version than expected.
-        Conflict: `owner_required`: they own projects that others belong to; `last_admin`: of a team that others belong to.
+        Conflict: `owner_required`: they own projects that others belong to; `last_admin`: they are the only admin of a team
+            that others belong to.
         Unavailable: the blocklist does not answer.
     """
     _delete(me, check_password(me, password).password_hash, expected)
@@ -31,6 +33,24 @@ def _delete(me: str, password_hash: str, expected: Expected) -> None:
     if user.password_hash != password_hash:
         raise password_wrong()
     expected.check(user.version)
+    _leave_teams(me)
     events.user_deleting.send(user_id=me)
     sessions.end_all(me)
     session().execute(delete(User).where(User.id == me))
+
+
+def _leave_teams(user_id: str) -> None:
+    """Takes a user out of all their teams; a team of theirs alone is deleted."""
+    mine = select(TeamMember.team_id).where(TeamMember.user_id == user_id)
+    held = session().scalars(select(Team.id).where(Team.id.in_(mine)).order_by(Team.id).with_for_update()).all()
+    for team_id in held:
+        members = dict(
+            session().execute(select(TeamMember.user_id, TeamMember.role).where(TeamMember.team_id == team_id)).all()
+        )
+        role = members.pop(user_id, None)
+        if members and role == TeamRole.admin.name:
+            teams.check_other_admin(team_id, user_id)
+        session().execute(delete(TeamMember).where(TeamMember.team_id == team_id, TeamMember.user_id == user_id))
+        events.team_left.send(team_id=team_id)
+        if not members:
+            session().execute(delete(Team).where(Team.id == team_id))

@@ -7,10 +7,15 @@ from ...core.database import session, transactional
 from ...core.errors import NotFound
 from ...core.models import now
 from ...core.results import Expected, Resource
-from ...core.text import fold
+from ...core.text import fold, spaced_words
 from .. import queries
 from ..models import User
 from ..passwords import hash_password
+
+
+def words_of(username: str, display_name: str) -> str:
+    """The words that a user is found by."""
+    return spaced_words(username, display_name)
 
 
 @transactional
@@ -58,6 +63,7 @@ def add(
         timezone=timezone,
         password_hash=hash_password(password),
         is_admin=admin,
+        words=words_of(username, display_name or username),
     )
     session().add(user)
     session().flush()
@@ -77,6 +83,7 @@ def update_profile(me: str, changes: dict[str, Any], expected: Expected) -> Reso
     if user is None:
         raise NotFound
     expected.check(user.version)
-    user.change(**changes)
+    if user.change(**changes):
+        user.words = words_of(user.username, user.display_name)
     session().flush()
     return queries.PROFILE.get(me=me)

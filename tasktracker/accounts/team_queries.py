@@ -1,0 +1,52 @@
+"""How teams and their members are read."""
+
+from sqlalchemy import and_, bindparam, func, select
+
+from ..core.reading import Listing, One, Shape
+from ..core.schemas import PageQuery
+from ..core.types import AnyColumn, Id, table_of
+from .access import ME, role_in_team
+from .models import Team, TeamMember, User
+from .queries import brief
+from .team_schemas import TeamMemberSchema, TeamSchema
+
+TEAM_ID = bindparam("team", type_=Id())
+
+_columns: dict[str, AnyColumn] = {
+    "id": Team.id,
+    "name": Team.name,
+    "description": Team.description,
+    "role": role_in_team(Team.id),
+    "member_count": select(func.count()).where(TeamMember.team_id == Team.id).scalar_subquery(),
+    "created_at": Team.created_at,
+    "updated_at": Team.updated_at,
+}
+_shape = Shape(TeamSchema, _columns, Team.version)
+
+TEAM = One(_shape, table_of(Team), (Team.id == TEAM_ID) & role_in_team(Team.id).is_not(None))
+TEAMS = Listing(
+    _shape,
+    table_of(Team),
+    query=PageQuery(),
+    key=Team.id,
+    visible=Team.id.in_(select(TeamMember.team_id).where(TeamMember.user_id == ME)),
+    sorts={"name": Team.name},
+    default_sort=(("name", False),),
+)
+
+_member_columns: dict[str, AnyColumn] = {"user": brief(User), "role": TeamMember.role}
+_member_shape = Shape(TeamMemberSchema, _member_columns)
+_in_team = and_(TeamMember.team_id == TEAM_ID, User.id == TeamMember.user_id)
+_member_source = table_of(TeamMember).join(User, _in_team)
+
+MEMBER = One(_member_shape, _member_source, TeamMember.user_id == bindparam("user", type_=Id()))
+MEMBERS = Listing(
+    _member_shape,
+    _member_source,
+    query=PageQuery(),
+    key=TeamMember.user_id,
+    visible=_in_team,
+    sorts={"role": TeamMember.role, "username": User.username},
+    default_sort=(("role", True), ("username", False)),
+    parent=role_in_team(TEAM_ID).is_not(None),
+)

@@ -1,0 +1,116 @@
+"""DELETE /users/me: an account ends with what belongs to nobody else, and nothing of others is touched."""
+
+import pytest
+
+from ..people import PASSWORD, new_team, problem
+from ..projects.test_losing_sight import assigned
+from ..tasks.test_races import at_once, statuses
+from .tokens import is_refused, me, refresh
+
+
+def delete(person, password=PASSWORD, **headers):
+    return person.delete("/users/me", json={"password": password}, headers=headers)
+
+
+def login(app, name):
+    return app.test_client().post("/api/v1/auth/login", json={"username": name, "password": PASSWORD})
+
+
+def test_who_is_alone_goes_with_all_their_projects_and_teams(app, ada, person):
+    own, team = ada.project(), ada.team()["id"]
+    ada.add_team(own, team)
+    ada.tag(own)
+    ada.task(own)
+    ada.task()
+    second = login(app, ada.username).json["access_token"]
+    answer = delete(ada)
+    assert (answer.status_code, answer.data) == (204, b"")
+    for token in (ada.access_token, second):
+        is_refused(me(ada, token))
+    is_refused(refresh(ada))
+    assert login(app, ada.username).status_code == 401
+    again = {"email": ada.email, "username": ada.username, "password": PASSWORD}
+    assert app.test_client().post("/api/v1/auth/register", json=again).status_code == 201
+
+
+def test_what_they_wrote_elsewhere_stays(ada, bob):
+    project = bob.project()
+    bob.add(project, ada)
+    written = ada.task(project, title="Stays", assigned_to_id=ada.id)
+    before = bob.get(f"/tasks/{written['id']}")
+    assert delete(ada).status_code == 204
+    after = bob.get(f"/tasks/{written['id']}")
+    assert (after.json["created_by"], after.json["assigned_to"], after.json["title"]) == (None, None, "Stays")
+    assert after.json["updated_at"] > before.json["updated_at"]
+    stale = bob.patch(f"/tasks/{written['id']}", {"title": "x"}, headers={"If-Match": before.headers["ETag"]})
+    problem(stale, 412)
+    members = bob.get(f"/projects/{project['id']}/members").json
+    assert [member["user"]["id"] for member in members] == [bob.id]
+
+
+def test_tasks_that_came_with_a_team_are_given_back(app, ada, bob):
+    project, team = bob.project(), new_team(app, bob, ada)
+    bob.add_team(project, team)
+    task = bob.task(project, assigned_to_id=ada.id)
+    assert delete(ada).status_code == 204
+    assert assigned(bob, task) is None
+    assert [member["user"]["id"] for member in bob.get(f"/teams/{team}/members").json] == [bob.id]
+
+
+@pytest.mark.parametrize("archived", [False, True])
+@pytest.mark.parametrize("way", ["member", "team"])
+def test_not_while_others_belong_to_their_projects(app, ada, bob, way, archived):
+    project = ada.project()
+    if way == "member":
+        ada.add(project, bob, "viewer")
+    else:
+        ada.add_team(project, new_team(app, bob, ada), "viewer")
+    if archived:
+        assert ada.patch(f"/projects/{project['id']}", {"archived": True}).status_code == 200
+    problem(delete(ada), 409, "owner_required")
+    assert me(ada).status_code == 200
+    assert bob.get(f"/projects/{project['id']}").status_code == 200
+    if archived:
+        assert ada.patch(f"/projects/{project['id']}", {"archived": False}).status_code == 200
+    assert ada.delete(f"/projects/{project['id']}").status_code == 204
+    assert delete(ada).status_code == 204
+
+
+def test_not_as_the_only_admin_of_a_team_with_others(ada, bob, person):
+    team, eve = ada.team()["id"], person("eve")
+    ada.add_to_team(team, bob)
+    ada.add_to_team(team, eve)
+    problem(delete(ada), 409, "last_admin")
+    assert delete(eve).status_code == 204
+    assert ada.put(f"/teams/{team}/members/{bob.id}", {"role": "admin"}).status_code == 200
+    assert delete(ada).status_code == 204
+    assert bob.get(f"/teams/{team}").json["member_count"] == 1
+
+
+def test_two_admins_who_end_their_accounts_at_once_leave_no_team_without_one(ada, bob, person):
+    eve = person("eve")
+    team = ada.team()["id"]
+    ada.add_to_team(team, bob, "admin")
+    ada.add_to_team(team, eve)
+    answers = at_once([lambda: delete(ada), lambda: delete(bob)])
+    assert sorted(statuses(answers)) == [204, 409]
+    roles = {member["user"]["id"]: member["role"] for member in eve.get(f"/teams/{team}/members").json}
+    assert sorted(roles.values()) == ["admin", "member"]
+
+
+def test_whoever_is_added_while_an_account_ends_keeps_the_project_or_never_had_it(ada, bob):
+    project = ada.project()
+    add = at_once([lambda: ada.put(f"/projects/{project['id']}/members/{bob.id}", {"role": "viewer"}), lambda: delete(ada)])
+    added, ended = statuses(add)
+    assert (added, ended) in ((200, 409), (401, 204), (404, 204))
+    assert bob.get(f"/projects/{project['id']}").status_code == (200 if added == 200 else 404)
+
+
+def test_the_password_and_the_version_are_judged_first(ada):
+    problem(delete(ada, "another password"), 403, "password_wrong")
+    problem(ada.delete("/users/me"), 422)
+    old = ada.get("/users/me").headers["ETag"]
+    ada.patch("/users/me", {"display_name": "Other"})
+    problem(delete(ada, **{"If-Match": old}), 412)
+    assert delete(ada, **{"If-Match": ada.get("/users/me").headers["ETag"]}).status_code == 204
+    is_refused(delete(ada))

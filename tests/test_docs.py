@@ -1,0 +1,152 @@
+"""The documents under docs/ say what the code does, and their commands work when they are pasted."""
+
+import re
+import subprocess
+from datetime import timedelta
+
+import pytest
+
+from config import names
+from tasktracker.accounts import limits, mailed_tokens, pruning, sessions
+from tasktracker.accounts.models import Purpose
+from tasktracker.core.limits import Limit
+
+from .conftest import SECRETS
+from .live import flask, serving
+
+
+@pytest.fixture(scope="module")
+def authentication(root):
+    return (root / "docs" / "authentication.md").read_text()
+
+
+def table(text, heading):
+    """The rows of the first table below a heading, without the row of names."""
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
+    assert len(rows) > 1, heading
+    return rows[1:]
+
+
+def test_the_requests_can_be_pasted(authentication, tmp_path):
+    environment = {"APP_ENV": "development", "INSTANCE_PATH": str(tmp_path), "LOG_LEVEL": "WARNING", **SECRETS}
+    flask(environment, "db", "upgrade")
+    script = "\n".join(re.findall(r"```sh\n(.*?)```", authentication, re.DOTALL)).replace("instance/mail", f"{tmp_path}/mail")
+    with serving(environment) as url:
+        script = script.replace("http://127.0.0.1:8000", url)
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    # One line for each status; what lies between them are answers that are shown.
+    assert re.findall(r"^(?:HTTP/1.1 )?(\d{3})\b", done.stdout, re.MULTILINE) == [
+        "200",  # The second tab.
+        *("204", "401", "200"),  # A changed password.
+        *("403", "401"),  # Wrong ones.
+        "204",  # A changed address.
+        *("204", "401"),  # A password that was reset; between them lies a 422.
+        *("204", "401"),  # A logout.
+    ]
+    assert '{"total":1,' in done.stdout.replace(" ", "")
+    assert done.stdout.count('"current":true') == 1
+    assert re.findall(r"^RateLimit-Remaining: (\d+)", done.stdout, re.MULTILINE | re.IGNORECASE) == ["9", "9"]
+    assert re.findall(r'"code":"(\w+)"', done.stdout) == ["password_wrong", "invalid_credentials", "token_invalid"]
+    assert re.search(r"^grace-\d+@example\.org$", done.stdout, re.MULTILINE)
+    assert done.stdout.count('{"message":') == 2
+
+
+def test_the_table_of_limits_is_what_is_counted(authentication):
+    said = {name.strip("`"): (address, account) for name, *_, address, account in table(authentication, "Limits")}
+    counted = {
+        limit.name: (limit.per_address, limit.per_account) for limit in vars(limits).values() if isinstance(limit, Limit)
+    }
+    assert said == counted
+
+
+def test_the_routes_of_the_table_are_those_that_are_limited(app, authentication):
+    said = {route for row in table(authentication, "Limits") for route in re.findall(r"`(/[^`]+)`", row[1])}
+    paths = app.test_client().get("/api/v1/openapi.json").json["paths"]
+    limited = {
+        path for path, item in paths.items() for name in item if name != "parameters" and "429" in item[name]["responses"]
+    }
+    assert {f"/api/v1{route}" for route in said} == limited
+
+
+def test_the_table_of_lifetimes_is_what_holds(authentication):
+    def seconds(words):
+        number, unit = words.split()
+        return timedelta(**{unit if unit.endswith("s") else f"{unit}s": int(number)})
+
+    assert [seconds(row[1]) for row in table(authentication, "How long things live")] == [
+        sessions.ACCESS_LIFETIME,
+        sessions.IDLE_LIFETIME,
+        sessions.WHOLE_LIFETIME,
+        sessions.GRACE,
+        mailed_tokens.LIFETIMES[Purpose.verify_address],
+        mailed_tokens.LIFETIMES[Purpose.change_address],
+        mailed_tokens.LIFETIMES[Purpose.reset_password],
+        pruning.UNCONFIRMED_LIFETIME,
+    ]
+    assert f"may differ by {sessions.LEEWAY.seconds} seconds" in authentication
+
+
+def test_every_code_that_these_routes_answer_is_explained_and_no_other(app, root, authentication):
+    explained = {tuple(row[0].replace("`", "").split()) for row in table(authentication, "What an error means, and what to do")}
+    document = app.test_client().get("/api/v1/openapi.json").json
+    accounts = [item for path, item in document["paths"].items() if re.match(r"/api/v1/(auth|users)/", path)]
+    answers = {
+        (status, word)
+        for item in accounts
+        for method in item.keys() - {"parameters"}
+        for status, answer in item[method]["responses"].items()
+        for word in re.findall(r"`(\w+)`", answer.get("description", "").partition("`code`:")[2])
+    }
+    assert answers
+    assert answers <= explained
+    code = "".join(file.read_text() for file in (root / "tasktracker").rglob("*.py"))
+    assert not [word for _, word in explained if f'"{word}"' not in code]
+
+
+def test_every_setting_that_is_named_exists(authentication):
+    named = {word for row in table(authentication, "Settings that matter") for word in re.findall(r"`([A-Z_]{4,})`", row[0])}
+    assert named == named & set(names())
+    assert len(named) > 4
+
+
+def test_every_promise_names_tests_that_exist(root):
+    rows = table((root / "docs" / "security.md").read_text(), "Requirements")
+    assert [row[0] for row in rows if row[0].startswith("A")] == [f"A{number}" for number in range(14, 41)]
+    for row in rows[-27:]:
+        proofs = re.findall(r"`([\w/.]+)::(\w+)`", row[-1])
+        assert proofs, row[0]
+        for file, name in proofs:
+            assert f"\ndef {name}(" in (root / "tests" / file).read_text(), f"{file}::{name}"
+
+
+def test_every_flow_is_drawn_with_parts_that_fit(authentication):
+    drawings = re.findall(r"```mermaid\n(.*?)```", authentication, re.DOTALL)
+    assert len(drawings) == 7
+    for drawing in drawings:
+        first, *lines = drawing.splitlines()
+        assert first == "sequenceDiagram"
+        people = set(re.findall(r"^ +(?:actor|participant) (\w+)", drawing, re.MULTILINE))
+        depth = 0
+        for line in map(str.strip, lines):
+            word = line.split()[0]
+            depth += (word in ("alt", "opt", "loop")) - (word == "end")
+            assert depth >= (word == "else"), line
+            if found := re.fullmatch(r"(\w+)--?>>(\w+): \S.*|Note over (\w+)(?:,(\w+))?: \S.*", line):
+                assert {name for name in found.groups() if name} <= people, line
+            else:
+                assert word in ("actor", "participant", "alt", "else", "opt", "loop", "end"), line
+        assert depth == 0
+
+
+def test_links_lead_somewhere(root):
+    for document in (root / "docs").glob("*.md"):
+        text = document.read_text()
+        anchors = {
+            re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.+)", text, re.MULTILINE)
+        }
+        for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
+            file, _, anchor = target.partition("#")
+            assert (document.parent / file).exists(), f"{document.name}: {target}"
+            assert file or anchor in anchors, f"{document.name}: {target}"
