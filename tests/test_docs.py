@@ -47,7 +47,7 @@ def test_the_requests_can_be_pasted(authentication, tmp_path):
     ]
     assert '{"total":1,' in done.stdout.replace(" ", "")
     assert done.stdout.count('"current":true') == 1
-    assert re.findall(r"^RateLimit-Remaining: (\d+)", done.stdout, re.MULTILINE | re.IGNORECASE) == ["9", "9"]
+    assert re.findall(r"^RateLimit-Remaining: (\d+)", done.stdout, re.MULTILINE | re.IGNORECASE) == ["8", "9"]
     assert re.findall(r'"code":"(\w+)"', done.stdout) == ["password_wrong", "invalid_credentials", "token_invalid"]
     assert re.search(r"^grace-\d+@example\.org$", done.stdout, re.MULTILINE)
     assert done.stdout.count('{"message":') == 2

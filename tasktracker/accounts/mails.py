@@ -1,7 +1,7 @@
 """The letters that accounts send: what each says, to whom, and when it must not be sent any more.
 
 Each is a background job. Whether an address has an account is looked up here, when the letter is written, and not while a
-request waits. Nothing that a user wrote stands in a letter, but for the username in letters to a confirmed address.
+request waits. Nothing that a user wrote stands in a letter, but for the username, which tells whose account is meant.
 """
 
 import secrets
@@ -27,19 +27,17 @@ PASSWORD_CHANGED = "mail_password_changed"  # noqa: S105  # nosec B105
 
 _email_key = bindparam("email_key", type_=String())
 _active = User.activated_at.is_not(None)
-_OWNER = Statement(
-    select(User.id, User.username, User.email, User.email_verified_at, User.disabled_at).where(
-        User.email_key == _email_key, _active
-    )
-)
+_OWNER = Statement(select(User.id, User.username, User.email, User.disabled_at).where(User.email_key == _email_key, _active))
 _UNVERIFIED = Statement(
-    select(User.id, User.email, User.activated_at)
+    select(User.id, User.username, User.email, User.activated_at)
     .where(User.email_key == _email_key, User.email_verified_at.is_(None), User.disabled_at.is_(None))
     .order_by(User.activated_at.is_(None), User.id.desc())
     .limit(1)
 )
 _USER = Statement(
-    select(User.id, User.email, User.email_key, User.activated_at).where(User.id == bindparam("user", type_=Id()))
+    select(User.id, User.username, User.email, User.email_key, User.activated_at).where(
+        User.id == bindparam("user", type_=Id())
+    )
 )
 
 
@@ -61,7 +59,7 @@ def welcome(job: jobs.Taken) -> None:
     if user is None or user.activated_at is not None:
         return
     if _OWNER.first(email_key=user.email_key) is None:
-        _send_verification(job, user.id, user.email)
+        _send_verification(job, user.id, user.email, user.username)
     else:
         _send_has_account(job, user.email)
 
@@ -72,13 +70,19 @@ def resend_verification(job: jobs.Taken) -> None:
     user = _UNVERIFIED.first(email_key=job.payload["email_key"])
     if user is None or (user.activated_at is None and _OWNER.first(email_key=job.payload["email_key"]) is not None):
         return
-    _send_verification(job, user.id, user.email)
+    _send_verification(job, user.id, user.email, user.username)
 
 
-def _send_verification(job: jobs.Taken, user_id: str, email: str) -> None:
+def _send_verification(job: jobs.Taken, user_id: str, email: str, username: str) -> None:
     token = mail.token_of(job.payload["nonce"])
     if _register(token, job.id, Purpose.verify_address, user_id=user_id, email=email):
-        mail.send(email, "Confirm your address", "verify_address", job_id=job.id, link=mail.link("verify-email", token))
+        link = mail.link("verify-email", token)
+        mail.send(email, "Confirm your address", "verify_address", job_id=job.id, link=link, username=_shown(username))
+
+
+def _shown(username: str) -> str:
+    """A username that no mail program takes for a link: anyone may have made an account with this address."""
+    return username.replace(".", " [dot] ")
 
 
 def _send_has_account(job: jobs.Taken, email: str) -> None:
@@ -93,10 +97,9 @@ def reset_password(job: jobs.Taken) -> None:
         return
     token = mail.token_of(job.payload["nonce"])
     if _register(token, job.id, Purpose.reset_password, user_id=user.id, email=user.email):
-        # Where accounts need no confirmation, anyone may have made one with this address, and a name that looks like a link.
-        username = user.username if user.email_verified_at else ""
         link = mail.link("reset-password", token)
-        mail.send(user.email, "Choose a new password", "reset_password", job_id=job.id, link=link, username=username)
+        shown = {"link": link, "username": _shown(user.username)}
+        mail.send(user.email, "Choose a new password", "reset_password", job_id=job.id, **shown)
 
 
 @jobs.handler(NEW_ADDRESS)

@@ -10,16 +10,18 @@ told so; once the answer is out, no worker accepts a token of the session any mo
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 import redis
-from sqlalchemy import ColumnElement, String, bindparam, exists, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, exists, func, insert, literal, or_, select, union, update
 
 from ..core import store
-from ..core.database import session, transactional
+from ..core.database import on_rollback, session, transactional
 from ..core.errors import NotFound, Unavailable
+from ..core.limits import network_of
 from ..core.models import new_id, now
 from ..core.reading import Statement
 from ..core.types import Id, UtcDateTime
@@ -41,14 +43,15 @@ _LIVE = Statement(
     )
 )
 _MINE = Statement(_LIVE.statement.where(Session.user_id == bindparam("user", type_=Id())))
-_at = bindparam("address", type_=String())
 _whose = bindparam("user", type_=Id())
-_KNOWN = Statement(
+_PLACES = Statement(
     select(
-        or_(
-            exists().where(Session.user_id == _whose, Session.ip_address == _at),
-            exists().where(MailedToken.user_id == _whose, MailedToken.used_from == _at),
-        ).label("known")
+        union(
+            select(Session.ip_address.label("address")).where(Session.user_id == _whose),
+            select(MailedToken.used_from).where(MailedToken.user_id == _whose),
+        )
+        .subquery("places")
+        .c.address
     )
 )
 
@@ -195,6 +198,7 @@ def _block(session_ids: Sequence[str]) -> None:
     blocklist = store.client()
     if blocklist is None or not session_ids:
         return
+    on_rollback(lambda: _unblock(blocklist, session_ids))
     try:
         with blocklist.pipeline(transaction=False) as pipeline:
             for session_id in session_ids:
@@ -203,6 +207,12 @@ def _block(session_ids: Sequence[str]) -> None:
     except redis.RedisError as error:
         log.warning("The blocklist does not answer: %s", type(error).__name__)
         raise Unavailable from error
+
+
+def _unblock(blocklist: redis.Redis, session_ids: Sequence[str]) -> None:
+    """Has the table asked again: the sessions were not ended after all."""
+    with suppress(redis.RedisError):
+        blocklist.delete(*map(_key, session_ids))
 
 
 def is_live(session_id: str) -> bool:
@@ -225,9 +235,13 @@ def is_live(session_id: str) -> bool:
 
 
 def knows(user_id: str, address: str | None) -> bool:
-    """Whether a user has been at an address: they logged in from there, or used a mailed token."""
-    row = _KNOWN.first(user=user_id, address=ip_of(address))
-    return row is not None and bool(row.known)
+    """Whether a user has been at an address, or in its network: they logged in from there, or used a mailed token."""
+    return network_of(address) in {network_of(row.address) for row in _PLACES.rows(user=user_id) if row.address}
+
+
+def is_live_now(session_id: str | None) -> bool:
+    """Whether a session has neither ended nor expired, asked of the table alone."""
+    return session_id is not None and _is_live_in_table(session_id)
 
 
 def _is_live_in_table(session_id: str) -> bool:

@@ -82,6 +82,7 @@ class Blueprint(_Untyped):
         conflicts: Sequence[str] = (),
         limited: bool = False,
         accepts: Schema | None = None,
+        first: Callable[[], object] | None = None,
     ) -> Callable[[View], View]:
         """Registers a view; without `public` it needs a login.
 
@@ -98,6 +99,7 @@ class Blueprint(_Untyped):
             conditional: whether `If-Match` is heeded; the view gets it as `expected`.
             conflicts: the codes of 409 that it can answer.
             limited: whether attempts are counted, so that it can answer 429.
+            first: refuses what is refused whatever the request holds, before anything of it is read.
             accepts: what it answers with 202, where it may do so instead of the documented success.
         """
 
@@ -108,6 +110,8 @@ class Blueprint(_Untyped):
             @wraps(view)
             def run(**path: Any) -> Any:
                 try:
+                    if first:
+                        first()
                     refuse_undeclared(query="query" not in taken, body="json" not in taken)
                     return view(**path, expected=expected()) if conditional else view(**path)
                 except Refusal as refusal:

@@ -28,6 +28,7 @@ class Overtaken(Exception):
 
 READ = "read"  # The name of the engine for statements outside a transaction.
 _ATTEMPTS = 3
+_UNDO = "undo"
 # Serialization failure, deadlock, and a row that was deleted before it could be referred to: the same work may succeed,
 # or be refused with its proper reason, when it is done anew.
 _TRANSIENT = ("40001", "40P01", "23503")
@@ -106,20 +107,33 @@ def transactional(use_case: Callable[P, R]) -> Callable[P, R]:
             try:
                 result = use_case(*args, **kwargs)
                 db.session.commit()
+                session().info.pop(_UNDO, None)
                 return result
             except (DBAPIError, Overtaken) as error:
-                db.session.rollback()
+                _roll_back()
                 if refusal := _conflict(error):
                     raise refusal from error
                 if isinstance(error, DBAPIError) and not _is_transient(error):
                     raise
                 time.sleep(secrets.SystemRandom().uniform(0.01, 0.05) * attempt)
             except BaseException:
-                db.session.rollback()
+                _roll_back()
                 raise
         raise Unavailable(retry_after=1)
 
     return run
+
+
+def _roll_back() -> None:
+    undo: list[Callable[[], object]] = session().info.pop(_UNDO, [])
+    db.session.rollback()
+    for take_back in undo:
+        take_back()
+
+
+def on_rollback(take_back: Callable[[], object]) -> None:
+    """Registers what takes back something outside the database, if the open transaction is not committed."""
+    session().info.setdefault(_UNDO, []).append(take_back)
 
 
 def _is_transient(error: DBAPIError) -> bool:

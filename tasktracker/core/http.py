@@ -228,6 +228,9 @@ def refuse_fault(error: Exception) -> Response:
 
 def _log_fault(event: str, error: Exception) -> None:
     """Logs a fault with where it happened; of the database's words only the first line, since others quote rows."""
+    if isinstance(error, redis.RedisError):
+        log.error("%s: %s: %s", event, type(error).__name__, error)
+        return
     if not isinstance(error, DBAPIError):
         log.error(event, exc_info=error)
         return

@@ -72,11 +72,12 @@ class Limit:
     def _of_account(self) -> list[RateLimitItem]:
         return parse_many(self.per_account)
 
-    def count(self, account: str) -> None:
+    def count(self, account: str, *, refuses: bool = True) -> None:
         """Counts this request.
 
         Args:
             account: what the request names: a user, an address, a session or a token.
+            refuses: whether the account's limit keeps this request from being judged, or only counts it.
 
         Raises:
             TooMany: the limit is reached.
@@ -85,10 +86,12 @@ class Limit:
         if limiter is None:
             return
         # Whoever is refused for their address does not use up what others may try on the account.
-        counters = self._counters(self._of_address, network_of(request.remote_addr)) + self._of(account)
-        for counter in counters:
-            if not limiter.hit(*counter):
-                raise _refusal(counter.item.amount, [_standing(limiter, each) for each in counters])
+        of_address = self._counters(self._of_address, network_of(request.remote_addr))
+        of_account = self._of(account)
+        refusing = of_address + (of_account if refuses else [])
+        for counter in of_address + of_account:
+            if not limiter.hit(*counter) and counter in refusing:
+                raise _refusal(counter.item.amount, [_standing(limiter, each) for each in refusing])
             _tell(_standing(limiter, counter))
 
     def forgive(self, account: str) -> None:

@@ -76,7 +76,7 @@ def send(to: str, subject: str, template: str, *, job_id: str, **values: str) ->
 
     Raises:
         HopelessError: the server has refused it for good.
-        SMTPException, OSError: it may be taken later.
+        OSError: it may be taken later.
     """
     settings: Settings = current_app.config["SETTINGS"]
     message = Message(
@@ -95,9 +95,9 @@ def send(to: str, subject: str, template: str, *, job_id: str, **values: str) ->
         else:
             _hand_over(message)
     except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
-        if _is_final(error):
-            raise HopelessError(f"The mail server refused it: {_code(error)}") from error
-        raise
+        # Of what the server said, only the number: the rest may hold the address, and stands in logs.
+        refusal = HopelessError if _is_final(error) else OSError
+        raise refusal(f"The mail server refused it: {_code(error)}") from error
 
 
 def _check_address(message: Message, to: str) -> None:

@@ -36,7 +36,8 @@ def work(app: Flask, stop: threading.Event) -> None:
             except Exception as error:
                 # Whatever it is, the jobs need a worker that goes on.
                 is_new = not isinstance(error, SQLAlchemyError | Refusal)
-                log.warning("The worker cannot get at its jobs: %s", type(error).__name__, exc_info=is_new)
+                reason = str(getattr(error, "orig", error)).partition("\n")[0]
+                log.warning("The worker cannot get at its jobs: %s: %s", type(error).__name__, reason, exc_info=is_new)
                 wait = _FAULT_SECONDS
         stop.wait(wait)
 

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Response, current_app, request
 
 from ...core.http import accepted, no_content
+from ...core.limits import network_of
 from ...core.schemas import AcceptedSchema
 from ...core.text import fold
 from .. import limits
@@ -25,7 +26,7 @@ def forgot_password(body: dict[str, Any]) -> Response:
 
     The answer is the same for every address.
     """
-    limits.MAIL.count(fold(body["email"]))
+    limits.FORGOT.count(fold(body["email"]))
     credentials.forgot_password(body["email"])
     return accepted(_FORGOTTEN)
 
@@ -39,7 +40,11 @@ def reset_password(body: dict[str, Any]) -> Response:
     With the newest token that was mailed; it works once, within an hour. Ends all sessions.
     """
     limits.TOKEN.count(body["token"])
-    credentials.reset_password(body["token"], body["password"], min_length=_min_length(), address=request.remote_addr)
+    names = credentials.reset_password(body["token"], body["password"], min_length=_min_length(), address=request.remote_addr)
+    # Who has proved who they are need not wait for what others have tried.
+    for name in names:
+        limits.LOGIN.forgive(name)
+        limits.LOGIN_FROM.forgive(f"{name} from {network_of(request.remote_addr)}")
     return no_content()
 
 
@@ -51,10 +56,9 @@ def change_password(body: dict[str, Any]) -> Response:
 
     Ends my other sessions; this one goes on. A mail tells that it happened.
     """
-    limits.PASSWORD.count(me())
+    limits.PASSWORD.count(caller().session_id)
     current, new = body["current_password"], body["new_password"]
     credentials.change_password(me(), caller().session_id, current, new, min_length=_min_length())
-    limits.PASSWORD.forgive(me())
     return no_content()
 
 
@@ -71,8 +75,7 @@ def change_address(body: dict[str, Any]) -> Response:
     The new address gets a link, the old one is told. The change is made when the link is used; then all my sessions but
     this one end. A newer request ends the older link.
     """
-    limits.PASSWORD.count(me())
-    limits.MAIL.count(fold(body["email"]))
+    limits.PASSWORD.count(caller().session_id)
+    limits.NEW_ADDRESS.count(fold(body["email"]))
     credentials.change_address(me(), caller().session_id, body["email"], body["password"])
-    limits.PASSWORD.forgive(me())
     return accepted(_CHANGING)

@@ -5,7 +5,9 @@ from typing import Any
 from flask import Response, current_app, request
 
 from ...core.blueprint import NO_ID
+from ...core.errors import Unauthenticated
 from ...core.http import answer_once, answer_page, no_content
+from ...core.limits import network_of
 from ...core.models import now
 from ...core.results import Expected
 from ...core.schemas import PageQuery
@@ -28,11 +30,10 @@ def log_in(body: dict[str, Any]) -> Response:
     # Nobody is looked up like anybody, so that the time tells nothing.
     account = login.find_account(body["username"]) or NO_ID
     # A name and an address are counted apart: one count would tell that they are of one account.
-    counted_as = fold(body["username"])
-    # Guesses from elsewhere do not lock the owner out of places where they have been before.
-    if sessions.knows(account, request.remote_addr):
-        counted_as += f" at {request.remote_addr}"
-    limits.LOGIN.count(counted_as)
+    name = fold(body["username"])
+    limits.LOGIN_FROM.count(f"{name} from {network_of(request.remote_addr)}")
+    # Guesses from elsewhere do not lock the owner out of places where they have been before. All are counted alike.
+    limits.LOGIN.count(name, refuses=not sessions.knows(account, request.remote_addr))
     user_id, pair = login.log_in(
         account,
         body["password"],
@@ -40,7 +41,8 @@ def log_in(body: dict[str, Any]) -> Response:
         ip_address=request.remote_addr,
         user_agent=request.headers.get("User-Agent"),
     )
-    limits.LOGIN.forgive(counted_as)
+    for limit, counted_as in ((limits.LOGIN, name), (limits.LOGIN_FROM, f"{name} from {network_of(request.remote_addr)}")):
+        limit.forgive(counted_as)
     return _tokens(user_id, pair)
 
 
@@ -53,7 +55,12 @@ def refresh(body: dict[str, Any]) -> Response:
     A refresh token works once. The same one again within 10 seconds gives another pair of the same session; used later,
     it ends the session and with it every token that came from it.
     """
-    session_id, refresh_id = tokens.read_refresh_token(body["refresh_token"])
+    token = body["refresh_token"]
+    try:
+        session_id, refresh_id = tokens.read_refresh_token(token)
+    except Unauthenticated:
+        limits.REFRESH.count(token)
+        raise
     limits.REFRESH.count(session_id)
     return _tokens(*login.refresh(session_id, refresh_id))
 

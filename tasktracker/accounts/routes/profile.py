@@ -9,7 +9,7 @@ from ...core.results import Expected
 from .. import limits, queries
 from ..schemas import AccountDeletion, MeChange, MeSchema
 from ..services import deletion, users
-from ..tokens import me
+from ..tokens import caller, me
 from .blueprint import blueprint
 
 
@@ -50,6 +50,6 @@ def delete_me(body: dict[str, Any], expected: Expected) -> Response:
     With my projects that nobody else belongs to; what I wrote elsewhere stays. Not while I own projects that others belong
     to, or am the only admin of a team with others in it.
     """
-    limits.PASSWORD.count(me())
+    limits.PASSWORD.count(caller().session_id)
     deletion.delete_account(me(), body["password"], expected)
     return no_content()

@@ -18,10 +18,15 @@ _REGISTERED = "A mail is on its way to this address. Follow the link in it to fi
 _RESENT = "If this address waits to be confirmed, another mail is on its way to it."
 
 
+def _check_open() -> None:
+    registration.check_open(current_app.config["SETTINGS"].registration)
+
+
 @blueprint.route(
     "/auth/register",
     method="POST",
     public=True,
+    first=_check_open,
     limited=True,
     forbids=["registration_closed"],
     accepts=AcceptedSchema(),
@@ -36,10 +41,9 @@ def register(body: dict[str, Any]) -> Response:
     with a link, or saying that the address has an account already. Where registration is closed: 403.
     """
     settings: Settings = current_app.config["SETTINGS"]
-    registration.check_open(settings.registration)
     limits.REGISTER.count(fold(body["email"]))
     if settings.require_email_verification:
-        limits.MAIL.count(fold(body["email"]))
+        limits.WELCOME.count(fold(body["email"]))
     who = {"username": body["username"], "email": body["email"]}
     credentials.check_new_password(body["password"], pointer="/password", min_length=settings.password_min_length, **who)
     user_id = registration.register(body, must_verify=settings.require_email_verification)
@@ -69,6 +73,6 @@ def resend_verification(body: dict[str, Any]) -> Response:
 
     The answer is the same for every address.
     """
-    limits.MAIL.count(fold(body["email"]))
+    limits.RESEND.count(fold(body["email"]))
     registration.resend_verification(body["email"])
     return accepted(_RESENT)

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from ...core.database import session, transactional
-from ...core.errors import NotFound
+from ...core.errors import Conflict, NotFound
 from ...core.models import now
 from .. import mails, sessions
 from ..models import User
@@ -38,8 +38,12 @@ def promote(username: str) -> bool:
 
     Raises:
         NotFound: there is no such user.
+        Conflict: their account waits for its address to be confirmed, so that anyone may have made it.
     """
-    return _locked(username).change(is_admin=True)
+    user = _locked(username)
+    if user.activated_at is None:
+        raise Conflict("This account waits for its address to be confirmed.")
+    return user.change(is_admin=True)
 
 
 @transactional

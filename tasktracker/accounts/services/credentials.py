@@ -43,7 +43,7 @@ def change_password(me: str, session_id: str, current: str, new: str, *, min_len
 def _password_changed(user: User, *, but: str | None = None) -> None:
     """What follows from another password: whatever was begun with the old one, or without one, is over."""
     mailed_tokens.drop(user.id, Purpose.reset_password, Purpose.change_address)
-    mails.enqueue(mails.PASSWORD_CHANGED, to=user.email)
+    mails.enqueue(mails.PASSWORD_CHANGED, key=f"password changed:{user.id}", to=user.email)
     sessions.end_all(user.id, but=but)
 
 
@@ -57,7 +57,7 @@ def forgot_password(email: str) -> None:
 
 
 @transactional
-def reset_password(token: str, password: str, *, min_length: int, address: str | None) -> None:
+def reset_password(token: str, password: str, *, min_length: int, address: str | None) -> tuple[str, str]:
     """Gives the user of a mailed token another password and ends all their sessions; enables nobody.
 
     Args:
@@ -65,6 +65,9 @@ def reset_password(token: str, password: str, *, min_length: int, address: str |
         password: the new one.
         min_length: characters that it needs.
         address: where the request comes from; the user is known there from now on.
+
+    Returns:
+        The names that the account is logged in to with, as logins are counted.
 
     Raises:
         Invalid: `token_invalid`, or the password breaks a rule; the token then stays good.
@@ -79,6 +82,7 @@ def reset_password(token: str, password: str, *, min_length: int, address: str |
     check_new_password(password, pointer="/password", min_length=min_length, username=user.username, email=user.email)
     user.password_hash = new_hash
     _password_changed(user)
+    return user.username, user.email_key
 
 
 @transactional
@@ -94,4 +98,4 @@ def change_address(me: str, session_id: str, email: str, password: str) -> None:
         raise Invalid.field("/email", "This is your address already.")
     mailed_tokens.drop(me, Purpose.change_address)
     mails.enqueue(mails.NEW_ADDRESS, key=f"address:{me}", user_id=me, session_id=session_id, email=email)
-    mails.enqueue(mails.ADDRESS_CHANGING, to=user.email)
+    mails.enqueue(mails.ADDRESS_CHANGING, key=f"address changing:{me}", to=user.email)

@@ -4,14 +4,14 @@ from sqlalchemy import delete, select
 
 from ...core import events
 from ...core.database import session, transactional
-from ...core.errors import Unauthenticated
 from ...core.results import Expected
 from .. import sessions
 from ..models import Team, TeamMember, TeamRole, User
 from . import teams
-from .login import check_password, password_wrong
+from .login import check_password, hold
 
 
+@transactional
 def delete_account(me: str, password: str, expected: Expected) -> None:
     """Deletes one's own account with what belongs to nobody else; what they wrote elsewhere stays.
 
@@ -22,16 +22,7 @@ def delete_account(me: str, password: str, expected: Expected) -> None:
             that others belong to.
         Unavailable: the blocklist does not answer.
     """
-    _delete(me, check_password(me, password).password_hash, expected)
-
-
-@transactional
-def _delete(me: str, password_hash: str, expected: Expected) -> None:
-    user = session().get(User, me, with_for_update=True, populate_existing=True)
-    if user is None:
-        raise Unauthenticated
-    if user.password_hash != password_hash:
-        raise password_wrong()
+    user = hold(me, check_password(me, password))
     expected.check(user.version)
     _leave_teams(me)
     events.user_deleting.send(user_id=me)

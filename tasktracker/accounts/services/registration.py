@@ -58,13 +58,16 @@ def verify_address(token: str, address: str | None) -> None:
         address: where the request comes from.
 
     Raises:
-        Invalid: `token_invalid`; also if another account has been confirmed with the address.
+        Invalid: `token_invalid`; also if another account has been confirmed with the address, or the session that asked for
+            a change has ended.
         Unavailable: the blocklist does not answer.
     """
     row = mailed_tokens.use(token, Purpose.verify_address, Purpose.change_address, address=sessions.ip_of(address))
     user = session().get_one(User, row.user_id, with_for_update={"key_share": True}, populate_existing=True)
     changes = row.purpose == Purpose.change_address.name
-    if not changes and user.email_key != fold(row.email):
+    # A change that a thief asked for ends with the thief's session, or with the account.
+    is_still_wanted = user.disabled_at is None and sessions.is_live_now(row.session_id)
+    if not (is_still_wanted if changes else user.email_key == fold(row.email)):
         raise mailed_tokens.refusal()
     old = user.email
     user.change(email=row.email, email_key=fold(row.email), email_verified_at=now(), activated_at=user.activated_at or now())
