@@ -63,8 +63,9 @@ def _do_due() -> int:
 def _work_until_told_to_stop() -> None:
     stop = threading.Event()
 
-    def finish(_signal: int, _frame: object) -> None:
+    def finish(number: int, _frame: object) -> None:
         stop.set()
+        signal.signal(number, signal.SIG_DFL)  # Whoever asks twice does not want to wait for the job in hand.
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, finish)

@@ -15,7 +15,7 @@ from tasktracker.core.models import now
 
 from ..core.another import another
 from ..core.test_limits import ON, is_refused, somewhere, told
-from ..people import PASSWORD, path_of, problem
+from ..people import PASSWORD, path_of
 from ..post import do_jobs
 from .tokens import claims_of, me, signed
 

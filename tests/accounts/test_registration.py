@@ -289,6 +289,8 @@ def test_where_registration_is_closed_nobody_learns_anything(app, environment, l
                 someone(email=ada.email),
                 someone(password="short"),
                 someone(password=ada.username),
+                {},
+                {**body, "unknown": 1},
             )
         ]
         seen = {(answer.status_code, json.dumps({**answer.json, "request_id": ""})) for answer in told}

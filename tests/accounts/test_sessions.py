@@ -8,7 +8,9 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import update
 
+from tasktracker.accounts import sessions
 from tasktracker.accounts.models import RefreshToken, Session
+from tasktracker.core.database import transactional
 from tasktracker.core.models import now
 
 from ..cli.apps import flask
@@ -245,3 +247,16 @@ def test_a_stolen_refresh_token_ends_the_session_also_when_redis_has_forgotten_i
     is_refused(refresh(victim, app=other_worker))
     is_over(victim, other_worker)
     goes_on(owner)
+
+
+def test_where_the_transaction_fails_no_session_has_ended(app, ada, other_worker):
+    @transactional
+    def end_and_fail():
+        sessions.end_all(ada.id)
+        raise RuntimeError
+
+    assert me(ada).status_code == 200
+    with app.app_context(), pytest.raises(RuntimeError):
+        end_and_fail()
+    for worker in (app, other_worker):
+        assert me(ada, app=worker).status_code == 200

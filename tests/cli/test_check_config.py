@@ -19,7 +19,7 @@ def test_sound_settings_are_shown_without_secrets(app, environment):
     assert lines["PASSWORD_MIN_LENGTH"][1:3] == ["12", "characters"]
     assert lines["TRUSTED_PROXIES"][1] == "0"
     assert lines["MAIL_USE_TLS"][1] == "false"
-    assert lines["MAIL_SERVER"][1] == "-"
+    assert lines["JWT_SECRET_KEY_PREVIOUS"][1] == "-"
     for name, secret in SECRETS.items():
         assert secret not in result.stdout
         assert lines[name][1] == "********"

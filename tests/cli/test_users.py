@@ -12,7 +12,7 @@ import pytest
 from ..accounts.asking import OTHER, log_in, post
 from ..accounts.tokens import is_refused, me, refresh
 from ..core.another import another
-from ..people import PASSWORD, problem
+from ..people import PASSWORD, lock_out, problem
 from ..servers import free_port
 from .apps import PLAIN, ROOT, application, flask, logged_in
 
@@ -204,6 +204,14 @@ def test_who_runs_the_site_is_told_so_and_sees_no_more(app, ada, bob):
     assert row_of(app, ada.username)[3] == "yes"
     assert bob.get("/users/me").json["is_admin"] is False
     problem(ada.get(f"/projects/{project['id']}"), 404)
+
+
+def test_who_has_not_confirmed_the_address_does_not_run_the_site(app, person):
+    waits = person("waits")
+    lock_out(app, waits, "unconfirmed")
+    status, told = users(app, "promote", waits.username)
+    assert (status, told) == (1, "Error: This account waits for its address to be confirmed.\n")
+    assert row_of(app, waits.username)[3] == "-"
 
 
 def test_a_reset_is_sent_to_the_user_and_to_nobody_else(app, letters, ada):

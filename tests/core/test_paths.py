@@ -96,7 +96,7 @@ ALLOWED = {
     "/projects/{}/members/{}": {"PUT", "DELETE"},
     "/auth/login": {"POST"},
     "/auth/logout": {"POST"},
-    "/users/me": {"GET", "PATCH"},
+    "/users/me": {"GET", "PATCH", "DELETE"},
     "/openapi.json": {"GET"},
     "/healthz": {"GET"},
     "/": {"GET"},
