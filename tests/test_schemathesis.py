@@ -34,9 +34,15 @@ def document(app: Flask) -> Any:
     generation |= {} if "EXAMPLES" in os.environ else {"deterministic": True}
     # The document's own examples are sent in test_openapi.py.
     phases = {"examples": {"enabled": False}, "stateful": {"generation": {"mode": "positive"}}}
-    # Its 260 cases for the rules of the query are those of `GET /tasks` again; random ones are made.
-    again = {"include-operation-id": "list_project_tasks", "phases": {"coverage": {"enabled": False}}}
-    options = {"generation": generation, "phases": phases, "operations": [again]}
+    # The cases for the rules of their queries are those of `GET /tasks` again; random ones are made.
+    again = [
+        {"include-operation-id": operation, "phases": {"coverage": {"enabled": False}}}
+        for operation in (
+            "list_project_tasks", "list_project_tags", "list_members", "list_project_teams", "list_teams", "list_team_members",
+            "list_sessions",
+        )
+    ]  # fmt: skip
+    options = {"generation": generation, "phases": phases, "operations": again}
     config = schemathesis.Config.from_dict(options)
     return schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app, config=config)
 
