@@ -61,7 +61,7 @@ class PageQuery(Query):
 class AcceptedSchema(Answer):
     """That a request was taken; what comes of it stands in a mail, if there is one."""
 
-    message = ma.String(metadata={"example": "If the address is right, a mail is on its way."})
+    message = ma.String(metadata={"example": "If this address has an account, a mail with a link is on its way to it."})
 
 
 class FaultSchema(Schema):

@@ -5,7 +5,6 @@ from typing import Any
 from flask import Response, current_app, request
 
 from ...core.http import accepted, no_content
-from ...core.limits import network_of
 from ...core.schemas import AcceptedSchema
 from ...core.text import fold
 from .. import limits
@@ -43,8 +42,7 @@ def reset_password(body: dict[str, Any]) -> Response:
     names = credentials.reset_password(body["token"], body["password"], min_length=_min_length(), address=request.remote_addr)
     # Who has proved who they are need not wait for what others have tried.
     for name in names:
-        limits.LOGIN.forgive(name)
-        limits.LOGIN_FROM.forgive(f"{name} from {network_of(request.remote_addr)}")
+        limits.forgive_login(name, request.remote_addr)
     return no_content()
 
 

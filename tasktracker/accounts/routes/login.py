@@ -7,7 +7,6 @@ from flask import Response, current_app, request
 from ...core.blueprint import NO_ID
 from ...core.errors import Unauthenticated
 from ...core.http import answer_once, answer_page, no_content
-from ...core.limits import network_of
 from ...core.models import now
 from ...core.results import Expected
 from ...core.schemas import PageQuery
@@ -31,9 +30,7 @@ def log_in(body: dict[str, Any]) -> Response:
     account = login.find_account(body["username"]) or NO_ID
     # A name and an address are counted apart: one count would tell that they are of one account.
     name = fold(body["username"])
-    limits.LOGIN_FROM.count(f"{name} from {network_of(request.remote_addr)}")
-    # Guesses from elsewhere do not lock the owner out of places where they have been before. All are counted alike.
-    limits.LOGIN.count(name, refuses=not sessions.knows(account, request.remote_addr))
+    limits.count_login(name, request.remote_addr, known=sessions.knows(account, request.remote_addr))
     user_id, pair = login.log_in(
         account,
         body["password"],
@@ -41,8 +38,7 @@ def log_in(body: dict[str, Any]) -> Response:
         ip_address=request.remote_addr,
         user_agent=request.headers.get("User-Agent"),
     )
-    for limit, counted_as in ((limits.LOGIN, name), (limits.LOGIN_FROM, f"{name} from {network_of(request.remote_addr)}")):
-        limit.forgive(counted_as)
+    limits.forgive_login(name, request.remote_addr)
     return _tokens(user_id, pair)
 
 
