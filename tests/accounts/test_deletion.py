@@ -1,6 +1,10 @@
 """DELETE /users/me: an account ends with what belongs to nobody else, and nothing of others is touched."""
 
+from threading import Thread
+
 import pytest
+
+from tasktracker.core import events
 
 from ..people import PASSWORD, new_team, problem
 from ..projects.test_losing_sight import assigned
@@ -114,3 +118,22 @@ def test_the_password_and_the_version_are_judged_first(ada):
     problem(delete(ada, **{"If-Match": old}), 412)
     assert delete(ada, **{"If-Match": ada.get("/users/me").headers["ETag"]}).status_code == 204
     is_refused(delete(ada))
+
+
+def test_nobody_is_added_anywhere_while_their_account_ends(ada, bob):
+    project, answers = bob.project(), []
+
+    def add():
+        answers.append(bob.put(f"/projects/{project['id']}/members/{ada.id}", {"role": "member"}))
+
+    adding = Thread(target=add)
+
+    def meanwhile(_, *, user_id):
+        adding.start()
+        adding.join(0.3)  # On both databases it has to wait for the end.
+
+    with events.user_deleting.connected_to(meanwhile):
+        assert delete(ada).status_code == 204
+    adding.join()
+    problem(answers[0], 404)
+    assert [member["user"]["id"] for member in bob.get(f"/projects/{project['id']}/members").json] == [bob.id]

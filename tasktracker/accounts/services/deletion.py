@@ -24,6 +24,8 @@ def delete_account(me: str, password: str, expected: Expected) -> None:
     """
     user = hold(me, check_password(me, password))
     expected.check(user.version)
+    # From here on nothing new may refer to them: it would lose them without a change that anyone sees.
+    session().execute(select(User.id).where(User.id == me).with_for_update())
     _leave_teams(me)
     events.user_deleting.send(user_id=me)
     sessions.end_all(me)
