@@ -24,6 +24,8 @@ TOKEN = Limit("token", per_address="100 per hour", per_account="20 per hour")
 # Whatever asks for the current password; the account is the session, so that a thief in one does not keep the owner in another
 # from throwing the thief out.
 PASSWORD = Limit("password", per_address="100 per 5 minutes", per_account="10 per 15 minutes; 100 per 30 days")
+# What their owner is told of by mail; only who knows the password is counted, so nobody else can use it up.
+NOTICE = Limit("notice", per_address="100 per hour", per_account="20 per hour")
 
 
 def count_login(name: str, address: str | None, *, known: bool) -> None:

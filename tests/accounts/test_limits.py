@@ -375,3 +375,15 @@ def test_of_20_guesses_at_once_10_are_judged(limited, ada):
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: log_in(limited, ada.username, "wrong"), range(20)))
     assert sorted(answer.status_code for answer in answers) == [401] * 10 + [429] * 10
+
+
+def test_nobody_fills_a_mailbox_with_notices_and_none_but_the_owner_uses_them_up(limited, ada):
+    body = {"current_password": PASSWORD, "new_password": PASSWORD}
+    use_up(limited, limits.NOTICE, account=ada.id, leave=1)
+    assert (
+        post(limited, "/auth/change-password", {**body, "current_password": "wrong"}, token=ada.access_token).status_code == 403
+    )
+    assert post(limited, "/auth/change-password", body, token=ada.access_token).status_code == 204
+    is_refused(post(limited, "/auth/change-password", body, token=ada.access_token))
+    email = {"email": f"{secrets.token_hex(6)}@new.test", "password": PASSWORD}
+    is_refused(post(limited, "/users/me/email", email, token=ada.access_token))

@@ -56,7 +56,9 @@ def change_password(body: dict[str, Any]) -> Response:
     """
     limits.PASSWORD.count(caller().session_id)
     current, new = body["current_password"], body["new_password"]
-    credentials.change_password(me(), caller().session_id, current, new, min_length=_min_length())
+    credentials.change_password(
+        me(), caller().session_id, current, new, min_length=_min_length(), count=lambda: limits.NOTICE.count(me())
+    )
     return no_content()
 
 
@@ -75,5 +77,7 @@ def change_address(body: dict[str, Any]) -> Response:
     """
     limits.PASSWORD.count(caller().session_id)
     limits.NEW_ADDRESS.count(fold(body["email"]))
-    credentials.change_address(me(), caller().session_id, body["email"], body["password"])
+    credentials.change_address(
+        me(), caller().session_id, body["email"], body["password"], count=lambda: limits.NOTICE.count(me())
+    )
     return accepted(_CHANGING)

@@ -1,5 +1,7 @@
 """Passwords and addresses: changed by who knows the password, reset by who can read the address."""
 
+from collections.abc import Callable
+
 from ...core.database import session, transactional
 from ...core.errors import Invalid
 from ...core.text import fold
@@ -24,8 +26,8 @@ def check_new_password(password: str, *, pointer: str, min_length: int, username
 
 
 @transactional
-def change_password(me: str, session_id: str, current: str, new: str, *, min_length: int) -> None:
-    """Gives a user another password and ends their other sessions.
+def change_password(me: str, session_id: str, current: str, new: str, *, min_length: int, count: Callable[[], None]) -> None:
+    """Gives a user another password and ends their other sessions; `count` is called once the password has proved right.
 
     Raises:
         Forbidden: `password_wrong`.
@@ -33,6 +35,7 @@ def change_password(me: str, session_id: str, current: str, new: str, *, min_len
         Unavailable: the blocklist does not answer.
     """
     account = check_password(me, current)
+    count()
     check_new_password(new, pointer="/new_password", min_length=min_length, username=account.username, email=account.email)
     new_hash = hash_password(new)
     user = hold(me, account)
@@ -86,14 +89,16 @@ def reset_password(token: str, password: str, *, min_length: int, address: str |
 
 
 @transactional
-def change_address(me: str, session_id: str, email: str, password: str) -> None:
-    """Has a link sent to a new address; the change is made when it is used.
+def change_address(me: str, session_id: str, email: str, password: str, *, count: Callable[[], None]) -> None:
+    """Has a link sent to a new address; the change is made when it is used. `count` is called once the password is right.
 
     Raises:
         Forbidden: `password_wrong`.
         Invalid: it is their address already.
     """
-    user = hold(me, check_password(me, password))
+    account = check_password(me, password)
+    count()
+    user = hold(me, account)
     if user.email == email:
         raise Invalid.field("/email", "This is your address already.")
     mailed_tokens.drop(me, Purpose.change_address)
