@@ -15,10 +15,10 @@ ROOT = Path(__file__).parents[1]
 
 
 @contextmanager
-def serving(environment: dict[str, str], *options: str, port: int | None = None) -> Iterator[str]:
+def serving(environment: dict[str, str], *options: str, port: int | None = None, app: str = "wsgi:app") -> Iterator[str]:
     """Serves with these settings; gives the base URL."""
     port = port or free_port()
-    process = start(environment, port, *options)
+    process = start(environment, port, *options, app=app)
     try:
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/healthz"), "gunicorn")
         yield f"http://127.0.0.1:{port}"
@@ -43,11 +43,11 @@ def flask(environment: dict[str, str], *words: str) -> "subprocess.CompletedProc
     return done
 
 
-def start(environment: dict[str, str], port: int, *options: str) -> "subprocess.Popen[bytes]":
+def start(environment: dict[str, str], port: int, *options: str, app: str = "wsgi:app") -> "subprocess.Popen[bytes]":
     """Starts gunicorn as people do, on this port."""
     program = Path(sys.executable).with_name("gunicorn")
     settings = _known({**environment, "PORT": str(port)})
-    return subprocess.Popen([program, "wsgi:app", *options], cwd=ROOT, env=settings, start_new_session=True)
+    return subprocess.Popen([program, app, *options], cwd=ROOT, env=settings, start_new_session=True)
 
 
 def _flask(*words: str) -> list[str]:
