@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import time
+from dataclasses import replace
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def served_by(app, monkeypatch):
 
     def serve(port, seconds=5.0):
         monkeypatch.setattr(app.extensions["mail"], "port", port)
-        monkeypatch.setattr(mail, "_TIMEOUT", seconds)
+        monkeypatch.setitem(app.config, "SETTINGS", replace(app.config["SETTINGS"], mail_timeout=seconds))
 
     return serve
 
