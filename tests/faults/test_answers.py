@@ -11,9 +11,9 @@ from tasktracker.accounts.models import RefreshToken, Session, User
 from tasktracker.core.database import session
 from tasktracker.core.jobs import Job
 
+from ..core.another import another
 from ..people import PASSWORD, problem
 from ..servers import free_port
-from .another import another
 
 
 @pytest.fixture(scope="module")
