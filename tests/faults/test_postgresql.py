@@ -1,6 +1,7 @@
 """PostgreSQL fails, in every way it can, under a service that has connections to it."""
 
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -12,11 +13,12 @@ import pytest
 from flask_migrate import upgrade
 from sqlalchemy import event, make_url, text
 
+from tasktracker.core import worker
 from tasktracker.core.database import session, transactional
 from tasktracker.extensions import db
 
 from ..core.another import another
-from ..people import problem
+from ..people import new_person, problem
 from ..proxy import Proxy, proxy_to
 from ..servers import PostgreSQL, own, wait_for
 from .site import Site
@@ -74,7 +76,7 @@ def hung(server: PostgreSQL, proxy: Proxy) -> Iterator[None]:
 
 
 @contextmanager
-def frozen(server: PostgreSQL, proxy: Proxy) -> Iterator[None]:
+def frozen(server: PostgreSQL, proxy: Proxy | None) -> Iterator[None]:
     server.freeze()
     yield
     server.thaw()
@@ -262,6 +264,39 @@ def test_a_transaction_left_alone_is_ended_and_503(settings):
             assert db.engine.pool.checkedout() == 0
 
 
+PASSING = ["53000", "53100", "53200", "53300", "55P03", "57014", "57P01", "57P03", "58000", "58030", "25006", "25P03", "08006"]
+OURS = ["22012", "42703", "42883", "XX000", "P0001"]
+
+
+def test_what_may_pass_is_503_and_what_is_our_own_fault_is_500(site, server):
+    """Such as a full disk (53100), too little memory (53200), a shutdown (57P01) or a broken disk (58030) of its server."""
+    for state in PASSING + OURS:
+        body = f"BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END"
+        with connected(server) as cursor:
+            cursor.execute(f"CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
+            cursor.execute("CREATE TRIGGER no BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION no()")
+            if state in PASSING:
+                site.is_away(site.write())
+            else:
+                problem(site.write(), 500, "internal_server_error")
+            cursor.execute("DROP FUNCTION no() CASCADE")
+    site.is_well()
+
+
+def test_with_everything_hung_all_is_answered_in_time(settings, server):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        another(settings, REDIS_URL=f"redis://127.0.0.1:{silent.getsockname()[1]}/0", RATELIMIT_ENABLED="true") as app,
+    ):
+        ada = new_person(app)
+        site = Site(app, ada, ada)
+        assert site.read().status_code == 200
+        with frozen(server, None):
+            for request in (site.write, site.read):
+                site.is_away(request())
+            site.lacks("database", "migrations", "revocation")
+
+
 def test_who_finds_all_connections_taken_does_not_wait_for_long(site):
     with site.app.app_context():
         engines = list(db.engines.values())
@@ -290,4 +325,19 @@ def test_eight_at_once_find_postgresql_hung_and_all_are_answered_in_time(site, p
     for answer in answers:
         site.is_away(answer)
     proxy.heal()
+    site.is_well()
+
+
+def test_the_worker_sends_its_mails_when_postgresql_is_back(site, server, proxy, office, monkeypatch):
+    monkeypatch.setattr(worker, "_FAULT_SECONDS", 0.2)
+    stop = threading.Event()
+    thread = threading.Thread(target=worker.work, args=(site.app, stop))
+    thread.start()
+    for number, fault in enumerate((killed, frozen, hung), 1):
+        with fault(server, proxy):
+            time.sleep(1.2)  # It looks for jobs once a second.
+        assert site.ada.post("/auth/forgot-password", {"email": site.ada.email}).status_code == 202
+        wait_for(lambda number=number: len(office.to(site.ada.email)) == number, "the mail", 15)
+    stop.set()
+    thread.join(10)
     site.is_well()
