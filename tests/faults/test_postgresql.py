@@ -198,6 +198,16 @@ def slow(server: PostgreSQL, table: str, action: str, seconds: float) -> Iterato
         cursor.execute(f"DROP FUNCTION slow_{table}() CASCADE")
 
 
+def test_the_settings_are_those_of_every_connection(settings):
+    limits = {"STATEMENT": "statement_timeout", "LOCK": "lock_timeout", "IDLE": "idle_in_transaction_session_timeout"}
+    given = {f"DATABASE_{name}_TIMEOUT": f"{number}.5" for number, name in enumerate(limits, 1)}
+    with another(settings, **given) as app, app.app_context():
+        for engine in db.engines.values():
+            with engine.connect() as connection:
+                shown = [connection.execute(text(f"SHOW {limit}")).scalar_one() for limit in limits.values()]
+            assert shown == ["1500ms", "2500ms", "3500ms"]
+
+
 def test_a_slow_statement_is_ended(site, server):
     with slow(server, "tasks", "INSERT", 30):
         site.is_away(site.write())

@@ -21,7 +21,8 @@ import psycopg2
 import pytest
 from sqlalchemy import make_url
 
-from .. import live
+from .. import live, servers
+from ..core.another import another
 from ..people import Person, new_person
 from ..servers import free_port, wait_for
 
@@ -192,3 +193,13 @@ def test_who_is_told_to_stop_under_load_ends_what_is_in_hand(service, environmen
     assert len(service.done) > before
     assert not set(service.statuses) - {0, 201}
     service.lost_nothing()
+
+
+def test_of_several_that_migrate_at_once_one_does(environments):
+    """As where several servers start a new version; with SQLite there is one server."""
+    with servers.new_database() as url:
+        settings = {**environments("postgresql"), "DATABASE_URL": url}
+        with ThreadPoolExecutor(2) as threads:  # Each asserts that its command ended well.
+            list(threads.map(lambda _: live.flask(settings, "db", "upgrade"), range(2)))
+        with another(settings) as app:
+            assert app.test_client().get("/readyz").status_code == 200
