@@ -17,6 +17,7 @@ from dotenv import dotenv_values
 
 BASE = Path(__file__).resolve().parent
 ENVIRONMENTS = ("development", "testing", "staging", "production")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 MAKE_A_KEY = """make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"""
 # What stands in documents and examples as a secret, here or elsewhere, is known to everyone.
 EXAMPLE_SECRET = re.compile(r"change.?me|your.?secret|example|placeholder|insecure|secret.?key|^(.{1,8})\1+$", re.IGNORECASE)
@@ -42,7 +43,15 @@ class Settings:
     app_env: str = field(metadata=described("development, testing, staging or production"))
     instance_path: str = field(metadata=described("folder of the embedded defaults' files"))
     database_url: str = field(metadata=described("sqlite:///... or postgresql://...", secret=True))
+    database_connect_timeout: float = field(metadata=described("seconds for a new connection to PostgreSQL"))
+    database_statement_timeout: float = field(metadata=described("seconds that PostgreSQL may take for a statement"))
+    database_lock_timeout: float = field(metadata=described("seconds that a statement waits for a lock of PostgreSQL"))
+    database_idle_timeout: float = field(metadata=described("seconds until PostgreSQL ends a transaction left alone"))
+    database_pool_timeout: float = field(metadata=described("seconds until one of the process's connections is free"))
+    database_request_timeout: float = field(metadata=described("seconds that a request waits for PostgreSQL in all"))
+    sqlite_busy_timeout: float = field(metadata=described("seconds that SQLite waits for another writer"))
     redis_url: str | None = field(metadata=described("token blocklist, cache and rate limits", secret=True))
+    redis_timeout: float = field(metadata=described("seconds for each answer of Redis"))
     secret_key: str = field(metadata=described("signs what is not a login token", secret=True))
     jwt_secret_key: str = field(metadata=described("signs login tokens", secret=True))
     jwt_secret_key_previous: str | None = field(metadata=described("still accepted while rotating", secret=True))
@@ -50,9 +59,11 @@ class Settings:
     mail_server: str | None = field(metadata=described("SMTP host; without it mails become files"))
     mail_port: int = field(metadata=described("SMTP port"))
     mail_use_tls: bool = field(metadata=described("STARTTLS"))
+    mail_use_ssl: bool = field(metadata=described("TLS from the first byte"))
     mail_username: str | None = field(metadata=described("SMTP login"))
     mail_password: str | None = field(metadata=described("SMTP password", secret=True))
     mail_default_sender: str | None = field(metadata=described("From: of every mail"))
+    mail_timeout: float = field(metadata=described("seconds for each answer of the mail server"))
     require_email_verification: bool = field(metadata=described("whether an address must be confirmed"))
     registration: str = field(metadata=described("open, or closed: accounts come from the command line"))
     password_min_length: int = field(metadata=described("characters a password needs"))
@@ -101,6 +112,14 @@ class _Reader:
         if re.fullmatch(r"[0-9]{1,9}", value) and low <= int(value) <= high:
             return int(value)
         self.faults[name] = f"{value!r} is not a whole number from {low} to {high}; set one"
+        return default
+
+    def seconds(self, name: str, default: float, most: float) -> float:
+        """A time-out: none at all would let whoever hangs hang for ever."""
+        value = self.environ.get(name, str(default))
+        if re.fullmatch(r"[0-9]{1,4}([.][0-9]{1,3})?", value) and 0.05 <= float(value) <= most:
+            return float(value)
+        self.faults[name] = f"{value!r} is not a number of seconds from 0.05 to {most:g}; set one"
         return default
 
     def words(self, name: str) -> tuple[str, ...]:
@@ -247,21 +266,34 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     # On servers nothing is kept there, so that their file system may be read-only.
     instance = read.folder("INSTANCE_PATH", BASE / "instance", used=local or not read.text("DATABASE_URL"))
     public_url = read.url("PUBLIC_URL", ("http", "https"), "http://127.0.0.1:8000")
+    starttls, implicit_tls = read.boolean("MAIL_USE_TLS", False), read.boolean("MAIL_USE_SSL", False)
     settings = Settings(
         app_env=app_env,
         instance_path=str(instance),
         database_url=read.database("DATABASE_URL", instance),
+        # What a request waits for in all must end within 2 seconds, and who waits for a lock must outlast PostgreSQL's
+        # own search for deadlocks, which begins after 1.
+        database_connect_timeout=read.seconds("DATABASE_CONNECT_TIMEOUT", 1, 60),
+        database_statement_timeout=read.seconds("DATABASE_STATEMENT_TIMEOUT", 1.4, 600),
+        database_lock_timeout=read.seconds("DATABASE_LOCK_TIMEOUT", 1.2, 600),
+        database_idle_timeout=read.seconds("DATABASE_IDLE_TIMEOUT", 5, 600),
+        database_pool_timeout=read.seconds("DATABASE_POOL_TIMEOUT", 1, 60),
+        database_request_timeout=read.seconds("DATABASE_REQUEST_TIMEOUT", 1.6, 600),
+        sqlite_busy_timeout=read.seconds("SQLITE_BUSY_TIMEOUT", 5, 60),
         redis_url=read.redis("REDIS_URL"),
+        redis_timeout=read.seconds("REDIS_TIMEOUT", 0.25, 10),
         secret_key=read.secret("SECRET_KEY", instance if local else None),
         jwt_secret_key=read.secret("JWT_SECRET_KEY", instance if local else None),
         jwt_secret_key_previous=read.text("JWT_SECRET_KEY_PREVIOUS"),
         public_url=public_url,
         mail_server=read.host("MAIL_SERVER"),
-        mail_port=read.integer("MAIL_PORT", 587 if read.boolean("MAIL_USE_TLS", False) else 25, 1, 65535),
-        mail_use_tls=read.boolean("MAIL_USE_TLS", False),
+        mail_port=read.integer("MAIL_PORT", 465 if implicit_tls else 587 if starttls else 25, 1, 65535),
+        mail_use_tls=starttls,
+        mail_use_ssl=implicit_tls,
         mail_username=read.text("MAIL_USERNAME"),
         mail_password=read.text("MAIL_PASSWORD"),
         mail_default_sender=read.sender("MAIL_DEFAULT_SENDER"),
+        mail_timeout=read.seconds("MAIL_TIMEOUT", 10, 50),
         require_email_verification=read.boolean("REQUIRE_EMAIL_VERIFICATION", not local),
         registration=read.choice("REGISTRATION", ("open", "closed"), "open"),
         password_min_length=read.integer("PASSWORD_MIN_LENGTH", 12, 8, 64),
@@ -295,12 +327,33 @@ def _check_together(read: _Reader, settings: Settings) -> None:
         read.check_secret("JWT_SECRET_KEY_PREVIOUS", settings.jwt_secret_key_previous)
     if settings.jwt_secret_key and settings.jwt_secret_key == settings.secret_key:
         read.faults["JWT_SECRET_KEY"] = f"is the same as SECRET_KEY; {MAKE_A_KEY}"
-    if settings.app_env in ("staging", "production") and not settings.redis_url:
-        read.faults.setdefault("REDIS_URL", f"is required in {settings.app_env}; set redis://HOST:6379/0")
-    if settings.app_env == "production" and not settings.mail_server:
-        read.faults.setdefault("MAIL_SERVER", "is required in production; set the host of a mail server")
+    if settings.app_env in ("staging", "production"):
+        _check_server(read, settings)
+    _check_mail(read, settings)
+
+
+def _check_server(read: _Reader, settings: Settings) -> None:
+    """What a default would hide on a server: links that lead nowhere, and data in a file that nobody knows of."""
+    required = {
+        "DATABASE_URL": "postgresql://USER:PASSWORD@HOST:5432/NAME",
+        "PUBLIC_URL": "the address that people use",
+        "REDIS_URL": "redis://HOST:6379/0",
+    }
+    if settings.app_env == "production":
+        required["MAIL_SERVER"] = "the host of a mail server"
+    for name, example in required.items():
+        if read.text(name) is None:
+            read.faults.setdefault(name, f"is required in {settings.app_env}; set {example}")
+
+
+def _check_mail(read: _Reader, settings: Settings) -> None:
     if settings.mail_server and not settings.mail_default_sender:
         read.faults.setdefault("MAIL_DEFAULT_SENDER", "is required with MAIL_SERVER; set the address that mails come from")
+    if settings.mail_use_tls and settings.mail_use_ssl:
+        read.faults.setdefault("MAIL_USE_SSL", "and MAIL_USE_TLS exclude each other; set one of them, for ports 465 and 587")
+    in_clear = settings.mail_username and not (settings.mail_use_tls or settings.mail_use_ssl)
+    if settings.app_env in ("staging", "production") and in_clear and settings.mail_server not in LOOPBACK:
+        read.faults.setdefault("MAIL_USERNAME", "would send the password in clear; set MAIL_USE_TLS or MAIL_USE_SSL to true")
 
 
 def names() -> list[str]:

@@ -23,7 +23,12 @@ bind = f"127.0.0.1:{port}"
 # Threads of a worker (WEB_THREADS) are for clients that connect directly; behind a buffering proxy one is faster.
 workers = 1 if settings.is_sqlite else int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("WEB_THREADS", "8" if settings.is_sqlite else "1"))
+# A thread is taken by a client from its first byte to its last. While fewer clients dribble than there are threads (8 with
+# SQLite, one in each worker with PostgreSQL), all others are answered; where clients are strangers, a proxy that buffers
+# requests (nginx does) belongs in front, which alone can shield from many of them.
 timeout = 30
+# On SIGTERM the ports are closed at once, what is in hand is finished, and the exit status is 0. There is no time in between
+# in which /readyz could say so: a load balancer sees that connections are refused, or is told before.
 graceful_timeout = 30
 max_requests = 100_000
 max_requests_jitter = 10_000

@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.app_env == "testing":
         passwords.weaken_for_tests()
 
-    database.init_app(app)
+    database.init_app(app, settings)
     migrate.init_app(app, db, directory=str(health.MIGRATIONS), render_as_batch=True)
     store.init_app(app, settings)
     cache.init_app(app)

@@ -25,6 +25,8 @@ from .people import Person, new_person
 from .post import Letter, PostOffice, do_jobs, post_office
 
 SECRETS = {"SECRET_KEY": "tests-only-" + "0a1b2c3d4e" * 4, "JWT_SECRET_KEY": "tests-only-" + "5f6g7h8i9j" * 4}
+# A busy machine is no fault; the tests of faults have the defaults.
+PATIENT = {"DATABASE_STATEMENT_TIMEOUT": "5", "DATABASE_LOCK_TIMEOUT": "3", "DATABASE_REQUEST_TIMEOUT": "20"}
 BACKENDS = ["sqlite", "postgresql"]
 Request = Callable[[], TestResponse]
 
@@ -47,7 +49,7 @@ def environments(tmp_path_factory: pytest.TempPathFactory, office: PostOffice) -
             # Thousands of logins come from one address; the tests of limits switch them on.
             quiet = {"LOG_LEVEL": "WARNING", "RATELIMIT_ENABLED": "false"}
             mail = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(office.port), "MAIL_DEFAULT_SENDER": "tracker@example.com"}
-            common = {"APP_ENV": "testing", "INSTANCE_PATH": str(instance), **quiet, **mail, **SECRETS}
+            common = {"APP_ENV": "testing", "INSTANCE_PATH": str(instance), **quiet, **mail, **PATIENT, **SECRETS}
             if backend == "sqlite":
                 return {**common, "DATABASE_URL": f"sqlite:///{instance / 'test.db'}"}
             url = stack.enter_context(servers.new_database())

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from .servers import free_port, wait_for
 
@@ -43,11 +44,13 @@ def flask(environment: dict[str, str], *words: str) -> "subprocess.CompletedProc
     return done
 
 
-def start(environment: dict[str, str], port: int, *options: str, app: str = "wsgi:app") -> "subprocess.Popen[bytes]":
-    """Starts gunicorn as people do, on this port."""
-    program = Path(sys.executable).with_name("gunicorn")
+def start(
+    environment: dict[str, str], port: int, *options: str, log: IO[str] | None = None, app: str = "wsgi:app"
+) -> "subprocess.Popen[bytes]":
+    """Starts gunicorn as people do, on this port; what it logs goes into the file, if there is one."""
     settings = _known({**environment, "PORT": str(port)})
-    return subprocess.Popen([program, app, *options], cwd=ROOT, env=settings, start_new_session=True)
+    words = [Path(sys.executable).with_name("gunicorn"), app, *options]
+    return subprocess.Popen(words, cwd=ROOT, env=settings, start_new_session=True, stdout=log)
 
 
 def _flask(*words: str) -> list[str]:

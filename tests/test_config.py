@@ -18,17 +18,23 @@ GOOD_KEY, OTHER_KEY, THIRD_KEY = ("".join(f"{start + 7 * number:x}" for number i
 SERVER = {
     "SECRET_KEY": GOOD_KEY,
     "JWT_SECRET_KEY": OTHER_KEY,
+    "DATABASE_URL": "postgresql://tracker@127.0.0.1/tracker",
     "REDIS_URL": "redis://127.0.0.1:6379/0",
     "PUBLIC_URL": "https://tracker.company.test",
     "MAIL_SERVER": "mail.company.test",
     "MAIL_DEFAULT_SENDER": "tracker@company.test",
 }
+TIMEOUTS = {"DATABASE_CONNECT_TIMEOUT", "DATABASE_STATEMENT_TIMEOUT", "DATABASE_LOCK_TIMEOUT", "DATABASE_IDLE_TIMEOUT",
+            "DATABASE_POOL_TIMEOUT", "DATABASE_REQUEST_TIMEOUT", "SQLITE_BUSY_TIMEOUT", "REDIS_TIMEOUT",
+            "MAIL_TIMEOUT"}  # fmt: skip
 LOCAL = {"PUBLIC_URL": "http://127.0.0.1:8000", "REQUIRE_EMAIL_VERIFICATION": False, "TRUSTED_HOSTS": ()}
 REMOTE = {"REQUIRE_EMAIL_VERIFICATION": True, "TRUSTED_HOSTS": ("tracker.company.test",)}
 COMMON = {"REGISTRATION": "open", "PASSWORD_MIN_LENGTH": 12, "RATELIMIT_ENABLED": True, "CORS_ORIGINS": (),
           "TRUSTED_PROXIES": 0,
           "LOG_LEVEL": "INFO", "JWT_SECRET_KEY_PREVIOUS": None, "MAIL_USE_TLS": False, "MAIL_USERNAME": None,
-          "MAIL_PASSWORD": None}  # fmt: skip
+          "MAIL_PASSWORD": None, "MAIL_USE_SSL": False, "DATABASE_CONNECT_TIMEOUT": 1, "DATABASE_STATEMENT_TIMEOUT": 1.4,
+          "DATABASE_LOCK_TIMEOUT": 1.2, "DATABASE_IDLE_TIMEOUT": 5, "DATABASE_POOL_TIMEOUT": 1, "DATABASE_REQUEST_TIMEOUT": 1.6,
+          "SQLITE_BUSY_TIMEOUT": 5, "REDIS_TIMEOUT": 0.25, "MAIL_TIMEOUT": 10}  # fmt: skip
 DEFAULTS = {
     "development": {**LOCAL, **COMMON, "REDIS_URL": None, "MAIL_SERVER": None, "INLINE_WORKER": True, "LOG_FORMAT": "console"},
     "testing": {**LOCAL, **COMMON, "REDIS_URL": None, "MAIL_SERVER": None, "INLINE_WORKER": False, "LOG_FORMAT": "json"},
@@ -65,8 +71,9 @@ def test_defaults(read, tmp_path, app_env):
     assert {name: getattr(settings, name.lower()) for name in DEFAULTS[app_env]} == DEFAULTS[app_env]
     assert settings.app_env == app_env
     assert settings.instance_path == str(tmp_path)
-    assert settings.database_url == f"sqlite:///{tmp_path / 'tasktracker.db'}"
-    assert settings.is_sqlite
+    assert settings.is_sqlite == (app_env in ("development", "testing"))
+    if settings.is_sqlite:
+        assert settings.database_url == f"sqlite:///{tmp_path / 'tasktracker.db'}"
 
 
 def test_development_is_the_default_and_keeps_its_files_beside_the_code(root):
@@ -91,7 +98,8 @@ def test_every_setting_has_its_name_and_says_what_it_means():
         "APP_ENV", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "JWT_SECRET_KEY", "JWT_SECRET_KEY_PREVIOUS", "PUBLIC_URL",
         "MAIL_SERVER", "MAIL_PORT", "MAIL_USE_TLS", "MAIL_USERNAME", "MAIL_PASSWORD", "MAIL_DEFAULT_SENDER",
         "REQUIRE_EMAIL_VERIFICATION", "REGISTRATION", "PASSWORD_MIN_LENGTH", "RATELIMIT_ENABLED", "CORS_ORIGINS",
-        "TRUSTED_PROXIES", "TRUSTED_HOSTS", "INLINE_WORKER", "INSTANCE_PATH", "LOG_LEVEL", "LOG_FORMAT",
+        "TRUSTED_PROXIES", "TRUSTED_HOSTS", "INLINE_WORKER", "INSTANCE_PATH", "LOG_LEVEL", "LOG_FORMAT", "MAIL_USE_SSL",
+        *TIMEOUTS,
     }  # fmt: skip
     for field in dataclasses.fields(Settings):
         assert field.metadata["meaning"], field.name
@@ -139,6 +147,8 @@ MALFORMED = {
     "INLINE_WORKER": ["maybe", "2"],
     "LOG_LEVEL": ["LOUD", "10"],
     "LOG_FORMAT": ["xml", "JSON5"],
+    "MAIL_USE_SSL": ["maybe"],
+    **{name: ["0", "0.04", "-1", "1e1", "nan", "inf", "soon", "1,5", ".5", "601"] for name in sorted(TIMEOUTS)},
 }  # fmt: skip
 
 
@@ -176,8 +186,8 @@ def test_the_two_keys_differ(read, app_env):
 @pytest.mark.parametrize(
     ("app_env", "required"),
     [
-        ("staging", {"SECRET_KEY", "JWT_SECRET_KEY", "REDIS_URL"}),
-        ("production", {"SECRET_KEY", "JWT_SECRET_KEY", "REDIS_URL", "MAIL_SERVER"}),
+        ("staging", {"SECRET_KEY", "JWT_SECRET_KEY", "REDIS_URL", "DATABASE_URL", "PUBLIC_URL"}),
+        ("production", {"SECRET_KEY", "JWT_SECRET_KEY", "REDIS_URL", "DATABASE_URL", "PUBLIC_URL", "MAIL_SERVER"}),
     ],
 )
 def test_what_a_server_needs_is_required_there(read, app_env, required):
@@ -190,6 +200,23 @@ def test_what_a_server_needs_is_required_there(read, app_env, required):
 
 def test_a_mail_server_needs_a_sender(read):
     assert set(faults(read, MAIL_SERVER="mail.company.test")) == {"MAIL_DEFAULT_SENDER"}
+
+
+LOGIN = {"MAIL_USERNAME": "tracker", "MAIL_PASSWORD": "words"}
+
+
+@pytest.mark.parametrize("app_env", ["staging", "production"])
+def test_no_password_goes_over_the_net_in_clear(read, app_env):
+    told = faults(read, app_env, **LOGIN)
+    assert set(told) == {"MAIL_USERNAME"}
+    assert "words" not in told["MAIL_USERNAME"]
+    for safe in ({"MAIL_USE_TLS": "true"}, {"MAIL_USE_SSL": "true"}, {"MAIL_SERVER": "127.0.0.1"}, {"MAIL_SERVER": "::1"}):
+        assert read(app_env, **LOGIN, **safe).mail_username == "tracker"
+
+
+def test_the_port_of_mail_is_that_of_its_encryption(read):
+    assert [read(**tls).mail_port for tls in ({}, {"MAIL_USE_TLS": "true"}, {"MAIL_USE_SSL": "true"})] == [25, 587, 465]
+    assert set(faults(read, MAIL_USE_TLS="true", MAIL_USE_SSL="true")) == {"MAIL_USE_SSL"}
 
 
 @pytest.mark.parametrize(
@@ -231,6 +258,7 @@ def test_every_way_to_name_a_database(read, url, expected):
         ("TRUSTED_PROXIES", "2", 2),
         ("TRUSTED_HOSTS", "a.test, .b.test,192.0.2.1,[::1]", ("a.test", ".b.test", "192.0.2.1", "[::1]")),
         ("INLINE_WORKER", "off", False),
+        *[(name, value, float(value)) for name in sorted(TIMEOUTS) for value in ("0.05", "2", "7.125")],
         ("LOG_LEVEL", "DEBUG", "DEBUG"),
         ("LOG_FORMAT", "json", "json"),
     ],

@@ -222,7 +222,7 @@ def is_live(session_id: str) -> bool:
         return _is_live_in_table(session_id)
     try:
         state = blocklist.get(_key(session_id))
-        if state is not None:
+        if state in (b"live", b"revoked"):  # Whatever else stands there is not ours.
             return state == b"live"
         live = _is_live_in_table(session_id)
         if live:

@@ -17,7 +17,7 @@ from config import Settings
 
 from ..accounts.models import Team, TeamMember, User
 from ..accounts.passwords import hash_password
-from ..core.database import is_on_postgresql, session, transactional
+from ..core.database import is_on_postgresql, session, transactional, unbounded
 from ..core.errors import Conflict
 from ..core.reading import Statement
 from ..extensions import Base
@@ -64,7 +64,8 @@ def seed(*, force: bool, **size: int) -> None:
     sample = Sample(Size(**size), demo_hash=hash_password(DEMO_PASSWORD), others_hash=nobody)
     with click.progressbar(length=sample.size.tasks, label="Writing tasks") as bar:
         try:
-            fill(sample, bar.update)
+            with unbounded():
+                fill(sample, bar.update)
         except (Conflict, IntegrityError) as error:
             raise click.ClickException("Users or rows of the same names are in the way; seed an empty database.") from error
     made = ", ".join(f"{size[name]:,} {name}" for name in ("users", "projects", "tasks"))

@@ -4,18 +4,22 @@ import re
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
-from functools import wraps
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
 from flask import Flask
-from sqlalchemy import Connection, Engine, Index, UniqueConstraint, event, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import Connection, Dialect, Engine, Index, UniqueConstraint, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from config import Settings
 
 from ..extensions import Base, db
+from . import deadline
 from .errors import Conflict, Refusal, Unavailable
 
 P = ParamSpec("P")
@@ -32,19 +36,24 @@ _UNDO, _OPEN = "undo", "use case"  # What a session carries while a use case run
 # Serialization failure, deadlock, and a row that was deleted before it could be referred to: the same work may succeed,
 # or be refused with its proper reason, when it is done anew.
 _TRANSIENT = ("40001", "40P01", "23503")
-# No statement of a request may hold a worker or a lock for longer; migrations and the command line lift the limit.
-_POSTGRESQL_OPTIONS = (
-    "-c timezone=UTC -c jit=off -c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
-)
+# What PostgreSQL says when it can only be read from (a standby, or a full disk), and when it has ended a transaction that was
+# left alone: neither is an error of ours, though the driver calls them internal ones.
+_AWAY = ("25006", "25P03")
 
 
 def engine_config(settings: Settings) -> dict[str, Any]:
     """The part of Flask's configuration that Flask-SQLAlchemy reads."""
-    options: dict[str, Any] = {"hide_parameters": True, "pool_size": 8, "max_overflow": 0, "pool_timeout": 2}
+    options: dict[str, Any] = {
+        "hide_parameters": True,
+        "poolclass": deadline.Pool,
+        "pool_size": 8,
+        "max_overflow": 0,
+        "pool_timeout": settings.database_pool_timeout,
+    }
     if settings.is_sqlite:
-        options["connect_args"] = {"timeout": 5}
+        options["connect_args"] = {"timeout": settings.sqlite_busy_timeout}
     else:
-        options["connect_args"] = {"connect_timeout": 2, "options": _POSTGRESQL_OPTIONS, "application_name": "tasktracker"}
+        options["connect_args"] = {"options": _postgresql_options(settings), "application_name": "tasktracker"}
     url = make_url(settings.database_url)
     return {
         "SQLALCHEMY_DATABASE_URI": url,
@@ -54,19 +63,63 @@ def engine_config(settings: Settings) -> dict[str, Any]:
     }
 
 
-def init_app(app: Flask) -> None:
-    """Binds the engines to the application and sets each new connection up."""
+def _postgresql_options(settings: Settings) -> str:
+    """What each connection asks of PostgreSQL; migrations and sample data lift the limits for themselves."""
+    limits = {
+        "statement_timeout": settings.database_statement_timeout,
+        "lock_timeout": settings.database_lock_timeout,
+        "idle_in_transaction_session_timeout": settings.database_idle_timeout,
+    }
+    return " ".join(["-c timezone=UTC -c jit=off", *(f"-c {name}={seconds * 1000:.0f}" for name, seconds in limits.items())])
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Binds the engines to the application, sets each new connection up, and grants each request its time."""
     db.init_app(app)
     with app.app_context():
-        if db.engine.dialect.name == "sqlite":
-            event.listen(db.engine, "connect", _set_up_sqlite)
-            event.listen(db.engines[READ], "connect", _set_up_sqlite)
+        for engine in (db.engine, db.engines[READ]):
+            if settings.is_sqlite:
+                event.listen(engine, "connect", _set_up_sqlite)
+            else:
+                event.listen(engine, "do_connect", partial(_connect, settings.database_connect_timeout))
+        if settings.is_sqlite:
             event.listen(db.engine, "begin", _begin_immediate)
+        else:
+            deadline.install()
+    app.wsgi_app = _bounded(app.wsgi_app, settings.database_request_timeout)
+
+
+def _bounded(wsgi_app: Callable[..., Iterable[bytes]], seconds: float) -> Callable[..., Iterable[bytes]]:
+    """Grants a request its time, up to the rollback after its answer."""
+
+    def run(*request: Any) -> Iterable[bytes]:
+        with deadline.at_most(seconds):
+            return wsgi_app(*request)
+
+    return run
+
+
+def _connect(seconds: float, dialect: Dialect, _: object, words: list[Any], named: dict[str, Any]) -> DBAPIConnection:
+    """A new connection; libpq's own time-out does not count where the driver waits in `deadline`."""
+    with deadline.at_most(seconds):
+        return dialect.connect(*words, **named)
+
+
+@contextmanager
+def unbounded() -> Generator[None]:
+    """Has the driver wait as long as it takes, with new connections, for a command that uses COPY."""
+    if not is_on_postgresql():
+        yield
+        return
+    db.engine.dispose()
+    with deadline.uninstalled():
+        yield
+    db.engine.dispose()
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
     connection.isolation_level = None  # The driver must not begin transactions of its own.
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=5000", "synchronous=NORMAL", "cache_size=-8192"):
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=NORMAL", "cache_size=-8192"):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -98,7 +151,7 @@ def transactional(use_case: Callable[P, R]) -> Callable[P, R]:
     another one calls is part of that one's transaction.
 
     Raises:
-        Unavailable: others were faster three times.
+        Unavailable: others were faster three times, or nobody knows whether it was committed.
         Conflict: where a unique rule of the database is broken that was registered with `taken`.
     """
 
@@ -110,7 +163,7 @@ def transactional(use_case: Callable[P, R]) -> Callable[P, R]:
             session().info[_OPEN] = True
             try:
                 result = use_case(*args, **kwargs)
-                db.session.commit()
+                _commit()
                 session().info.clear()
                 return result
             except (DBAPIError, Overtaken) as error:
@@ -126,6 +179,26 @@ def transactional(use_case: Callable[P, R]) -> Callable[P, R]:
         raise Unavailable(retry_after=1)
 
     return run
+
+
+def _commit() -> None:
+    session().flush()
+    try:
+        db.session.commit()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        # The commit was asked for, and the answer was lost: saying that nothing was changed could be wrong.
+        raise Unavailable(
+            "The database has not said whether this was done. Look before you try again, or repeat it with its Idempotency-Key."
+        ) from error
+
+
+def is_away(error: Exception) -> bool:
+    """Whether an error means that the database cannot be used for the moment, and not that it was used wrongly."""
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError):
+        return True
+    return isinstance(error, DBAPIError) and (error.connection_invalidated or getattr(error.orig, "pgcode", None) in _AWAY)
 
 
 def _roll_back() -> None:

@@ -13,8 +13,7 @@ from urllib.parse import unquote_to_bytes, urlencode
 import redis
 import structlog
 from flask import Flask, Response, g, request
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DBAPIError
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -22,7 +21,7 @@ from werkzeug.sansio.utils import host_is_trusted
 
 from config import Settings
 
-from . import errors
+from . import database, errors
 from .json import to_bytes
 from .limits import Standing
 from .models import new_id
@@ -218,8 +217,7 @@ def refuse_http(error: HTTPException) -> Response:
 
 def refuse_fault(error: Exception) -> Response:
     """The answer when a part of the service fails: 503 where trying again may help, else 500."""
-    away = isinstance(error, OperationalError | InterfaceError | PoolTimeoutError | redis.RedisError)
-    if away or (isinstance(error, DBAPIError) and error.connection_invalidated):
+    if isinstance(error, redis.RedisError) or database.is_away(error):
         _log_fault("A part of the service does not answer", error)
         return refuse(errors.Unavailable())
     _log_fault("Unexpected fault", error)

@@ -2,11 +2,13 @@
 
 import logging
 import sys
+from contextlib import suppress
 from typing import Any
 
 import orjson
 import structlog
 from structlog.types import Processor
+from typing_extensions import override
 
 from config import Settings
 
@@ -25,7 +27,7 @@ def configure(settings: Settings) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(),
+        logger_factory=lambda *_: _Steadfast(),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
@@ -42,6 +44,17 @@ def configure(settings: Settings) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for chatty in ("alembic.runtime.plugins", "alembic.autogenerate"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+class _Steadfast(structlog.WriteLogger):
+    """Writes what it can: where the disk is full, or nobody reads on, a request does not fail for its line in the log."""
+
+    @override
+    def msg(self, message: str) -> None:
+        with suppress(OSError):
+            super().msg(message)
+
+    debug = info = warning = error = critical = msg
 
 
 def _to_json(event: Any, **_: Any) -> str:

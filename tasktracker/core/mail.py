@@ -7,7 +7,9 @@ import hashlib
 import hmac
 import logging
 import smtplib
+import socket
 import ssl
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -20,19 +22,51 @@ from typing_extensions import override
 
 from config import Settings
 
-from .jobs import HopelessError
+from .jobs import LEASE, HopelessError
 
-_TIMEOUT = 10  # Seconds for each step of the talk with the mail server; see `jobs.LEASE`.
+# Seconds for the whole talk with the mail server: when the lease of the job is over, another worker sends the letter.
+_PATIENCE = LEASE.total_seconds() / 2
 
 log = logging.getLogger(__name__)
 
 
+class _Bounded(smtplib.SMTP):
+    """Hangs up on a server that has not taken the letter in time, however busy it seems: a time-out is for each step only."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._clock = threading.Timer(_PATIENCE, self._hang_up)
+        self._clock.daemon = True
+        self._clock.start()
+        try:
+            super().__init__(*args, **kwargs)
+        except BaseException:
+            self._clock.cancel()
+            raise
+
+    def _hang_up(self) -> None:
+        # Whoever reads or writes meanwhile sees the connection end; the object of TLS around it is theirs alone.
+        if self.sock is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+
+    @override
+    def close(self) -> None:
+        self._clock.cancel()
+        super().close()
+
+
+class _BoundedTLS(_Bounded, smtplib.SMTP_SSL):
+    """The same, with TLS from the first byte."""
+
+
 class BoundedConnection(Connection):
-    """Flask-Mail's connection with a time-out, and with the server's certificate checked."""
+    """Flask-Mail's connection with time-outs, and with the server's certificate checked."""
 
     @override
     def configure_host(self) -> smtplib.SMTP:
-        host = smtplib.SMTP(self.mail.server, self.mail.port, timeout=_TIMEOUT)
+        settings: Settings = current_app.config["SETTINGS"]
+        where = {"host": self.mail.server, "port": self.mail.port, "timeout": settings.mail_timeout}
+        host = _BoundedTLS(**where, context=ssl.create_default_context()) if self.mail.use_ssl else _Bounded(**where)
         try:
             if self.mail.use_tls:
                 host.starttls(context=ssl.create_default_context())
@@ -49,6 +83,8 @@ class BoundedConnection(Connection):
         with suppress(smtplib.SMTPException, OSError):
             if self.host is not None:
                 self.host.quit()
+        if self.host is not None:
+            self.host.close()
 
 
 def config(settings: Settings) -> dict[str, Any]:
@@ -57,6 +93,7 @@ def config(settings: Settings) -> dict[str, Any]:
         "MAIL_SERVER": settings.mail_server,
         "MAIL_PORT": settings.mail_port,
         "MAIL_USE_TLS": settings.mail_use_tls,
+        "MAIL_USE_SSL": settings.mail_use_ssl,
         "MAIL_USERNAME": settings.mail_username,
         "MAIL_PASSWORD": settings.mail_password,
         "MAIL_DEFAULT_SENDER": settings.mail_default_sender or f"TaskTracker <tasktracker@{_host(settings)}>",
@@ -130,9 +167,13 @@ def _write(folder: Path, job_id: str, message: Message) -> None:
     """Keeps the letter as a file, whole or not at all; readable for its owner alone, because it holds a token."""
     folder.mkdir(parents=True, exist_ok=True)
     unfinished, file = folder / f".{job_id}.part", folder / f"{job_id}.eml"
-    unfinished.touch(mode=0o600)
-    unfinished.write_bytes(message.as_bytes())
-    unfinished.replace(file)
+    try:
+        unfinished.touch(mode=0o600)
+        unfinished.write_bytes(message.as_bytes())
+        unfinished.replace(file)
+    except OSError:
+        unfinished.unlink(missing_ok=True)  # Where the disk is full, half a letter is in the way.
+        raise
     log.info("There is no MAIL_SERVER; the mail is in %s", file)
 
 

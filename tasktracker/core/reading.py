@@ -34,6 +34,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import Text, TypeEngine
 
 from .database import reading
+from .deadline import Overdue
 from .errors import NotFound
 from .fields import Sort
 from .results import Page, Resource
@@ -57,8 +58,9 @@ class Statement:
         try:
             return self._alone(where, values)
         except DBAPIError as error:
-            # A read can be repeated; it is cheaper than asking each connection whether it still works.
-            if not error.connection_invalidated:
+            # A read can be repeated; it is cheaper than asking each connection whether it still works. A connection that was
+            # found dead is replaced; of one that has never answered the next would not be better.
+            if not error.connection_invalidated or isinstance(error.orig, Overdue):
                 raise
             return self._alone(where, values)
 

@@ -157,6 +157,7 @@ def test_production_is_left_alone(empty: Flask, environment: dict[str, str]):
     mail = {"MAIL_SERVER": "mail.company.test", "MAIL_DEFAULT_SENDER": "tasks@company.test"}
     url = empty.config["SQLALCHEMY_DATABASE_URI"].render_as_string(hide_password=False)
     settings = {**environment, **mail, "APP_ENV": "production", "DATABASE_URL": url, "REDIS_URL": servers.redis_url()}
+    settings["PUBLIC_URL"] = "https://tracker.company.test"
     before = all_rows(empty)
     with application(settings) as production:
         result = flask(production, "seed", *TINY)

@@ -7,7 +7,10 @@ import json
 import socket
 import ssl
 import subprocess
+import threading
 import time
+from contextlib import suppress
+from dataclasses import replace
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -38,7 +41,7 @@ def served_by(app, monkeypatch):
 
     def serve(port, seconds=5.0):
         monkeypatch.setattr(app.extensions["mail"], "port", port)
-        monkeypatch.setattr(mail, "_TIMEOUT", seconds)
+        monkeypatch.setitem(app.config, "SETTINGS", replace(app.config["SETTINGS"], mail_timeout=seconds))
 
     return serve
 
@@ -268,6 +271,58 @@ def test_a_certificate_that_nobody_vouches_for_gets_neither_password_nor_mail(ap
         do_jobs(secure)
         assert_waits(app, "SMTPNotSupportedError")
     assert careful.letters == office.letters == []
+
+
+@pytest.mark.usefixtures("_trusted")
+def test_mail_goes_over_tls_from_the_first_byte(app, ada, environment, certificate):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    with (
+        post_office(ssl_context=context) as office,
+        another(environment, MAIL_USE_SSL="true", MAIL_PORT=str(office.port)) as secure,
+    ):
+        forget(app, ada)
+        assert do_jobs(secure) == 1
+        assert [letter.to for letter in office.letters] == [ada.email]
+        secure.extensions["mail"].server = "localhost"
+        forget(app, ada)
+        do_jobs(secure)
+        assert_waits(app, "SSLCertVerificationError")
+
+
+@pytest.fixture
+def endless(certificate):
+    """A mail server whose greeting comes line by line and has no end; over TLS if it is told so."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve(over_tls):
+            client, _ = listener.accept()
+            with suppress(OSError), context.wrap_socket(client, server_side=True) if over_tls else client as talk:
+                while True:
+                    talk.sendall(b"220-And then?\r\n")
+                    time.sleep(0.05)
+
+        def start(over_tls):
+            threading.Thread(target=serve, args=(over_tls,), daemon=True).start()
+            return str(listener.getsockname()[1])
+
+        yield start
+
+
+@pytest.mark.usefixtures("_trusted")
+def test_a_server_that_never_comes_to_an_end_is_left_before_the_lease_is_over(app, ada, environment, endless, monkeypatch):
+    assert jobs.LEASE.total_seconds() >= 2 * mail._PATIENCE
+    monkeypatch.setattr(mail, "_PATIENCE", 0.5)
+    for over_tls in (False, True):
+        empty(app)
+        forget(app, ada)
+        with another(environment, MAIL_PORT=endless(over_tls), MAIL_USE_SSL=str(over_tls), MAIL_TIMEOUT="5") as slow:
+            start = time.monotonic()
+            assert do_jobs(slow) == 1
+            assert time.monotonic() - start < 4
+        assert_waits(app, "SMTPServerDisconnected")
 
 
 def assert_waits(app, reason):

@@ -2,18 +2,20 @@
 
 import secrets
 import socket
+import sqlite3
 import time
+from contextlib import closing
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, make_url, select
 
 from tasktracker.accounts.models import RefreshToken, Session, User
 from tasktracker.core.database import session
 from tasktracker.core.jobs import Job
 
-from ..people import PASSWORD, problem
+from ..core.another import another
+from ..people import PASSWORD, new_person, problem
 from ..servers import free_port
-from .another import another
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +83,22 @@ def test_the_process_is_alive_and_not_ready_without_the_database(without_databas
     assert "revocation" not in words(answer.json["detail"])
     assert int(answer.headers["Retry-After"]) > 0
     assert "127.0.0.1" not in answer.text
+
+
+def test_who_waits_too_long_for_another_process_to_write_to_sqlite_is_told_so(environments, applications):
+    here = environments("sqlite")
+    with (
+        another(here, SQLITE_BUSY_TIMEOUT="0.3") as app,
+        closing(sqlite3.connect(make_url(here["DATABASE_URL"]).database)) as other,
+    ):
+        ada = new_person(app)
+        other.execute("BEGIN IMMEDIATE")
+        answer = ada.post("/tasks", {"title": "a"})
+        problem(answer, 503, "unavailable")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert ada.get("/tasks").json == []
+        other.rollback()
+        assert ada.post("/tasks", {"title": "a"}).status_code == 201
 
 
 def test_not_ready_without_migrations(environment, tmp_path):
