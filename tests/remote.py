@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException, HTTPMessage
 from typing import Any
@@ -35,9 +35,7 @@ class Answer:
         return self.data.decode()
 
 
-def ask(
-    url: str, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, timeout: float = 30
-) -> Answer:
+def ask(url: str, method: str, path: str, body: Any = None, *, headers: Any = None, timeout: float = 30) -> Answer:
     """A request over a connection of its own.
 
     Raises:
@@ -59,19 +57,19 @@ def ask(
 class Remote(Person):
     """A logged-in user whose calls go to these services in turn."""
 
-    urls: Iterator[str] = itertools.repeat("")
+    urls: Iterator[str] = field(default_factory=lambda: itertools.repeat(""))
 
     def call(self, method: str, path: str, /, *, headers: dict[str, str] | None = None, **kwargs: Any) -> Any:
         if query := kwargs.get("query"):
             path = f"{path}?{urlencode(query, doseq=True)}"
         merged = {"Authorization": f"Bearer {self.access_token}", **(headers or {})}
-        return ask(next(self.urls), method, path, kwargs.get("json"), merged)
+        return ask(next(self.urls), method, path, kwargs.get("json"), headers=merged)
 
 
 def remote(app: Flask, urls: Sequence[str], name: str = "user") -> Remote:
     """A new user of the services on the application's database."""
     made = new_person(app, name)
-    return Remote(**{field.name: getattr(made, field.name) for field in fields(made)}, urls=itertools.cycle(urls))
+    return Remote(**{each.name: getattr(made, each.name) for each in fields(made)}, urls=itertools.cycle(urls))
 
 
 def together(requests: Sequence[Callable[[], Any]]) -> list[Any]:
