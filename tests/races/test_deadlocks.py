@@ -1,17 +1,24 @@
 """Two who wait for each other: PostgreSQL ends one of them, and what it wanted is done anew, three times at most."""
 
+import hashlib
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 
 import psycopg2
 import pytest
 from psycopg2 import sql
-from sqlalchemy import make_url
+from sqlalchemy import insert, make_url
+
+from tasktracker.accounts.models import MailedToken, Purpose
+from tasktracker.core.models import new_id, now
 
 from ..core.another import another
 from ..live import flask, serving
 from ..people import PASSWORD, new_team, problem
+from ..queue import execute
 from ..remote import remote, together
 from ..servers import new_database, wait_for
 
@@ -151,3 +158,18 @@ def test_who_ends_their_account_waits_for_teams_and_projects_before_anyone_waits
         assert lock(other, "users", ada.id, "KEY SHARE NOWAIT")  # It holds nothing that is wanted from it.
         other.connection.commit()
         assert ended.result(20).status_code == 204
+
+
+def test_who_uses_a_mailed_link_waits_for_its_user_before_anyone_waits_for_the_link(ada, url):
+    """Whoever changes a password or an address locks the user before the links that this ends."""
+    secret, row = secrets.token_hex(16), new_id()
+    what = {"user_id": ada.id, "email": ada.email, "purpose": Purpose.reset_password.name}
+    token = {**what, "token_hash": hashlib.sha256(secret.encode()).hexdigest(), "expires_at": now() + timedelta(hours=1)}
+    execute(ada.app, insert(MailedToken).values(id=row, **token))
+    with connected(url) as other, watch(url) as watching, ThreadPoolExecutor(1) as thread:
+        lock(other, "users", ada.id)
+        reset = thread.submit(ada.post, "/auth/reset-password", {"token": secret, "password": f"{PASSWORD} indeed"})
+        wait_for(partial(someone_waits, watching), "the reset")
+        assert lock(other, "mailed_tokens", row, "UPDATE NOWAIT")
+        other.connection.commit()
+        assert reset.result(20).status_code == 204
