@@ -178,12 +178,10 @@ def check_revocation(events: Iterable[Event]) -> list[str]:
         over = min((event.ended for event in ends if event.outcome == "done"), default=float("inf"))
         asked = min((event.began for event in ends), default=float("inf"))
         uses = [event for event in group if event.what == "use"]
-        wrong += [
-            f"{key}: let in {use.began - over:.3f} s after its end"
-            for use in uses
-            if use.outcome == "done" and use.began > over
-        ]
-        wrong += [f"{key}: refused and nobody ended it" for use in uses if use.outcome == "refused" and use.ended < asked]
+        let_in = [use for use in uses if use.outcome == "done" and use.began > over]
+        thrown_out = [use for use in uses if use.outcome == "refused" and use.ended < asked]
+        wrong += [f"{key}: let in {use.began - over:.3f} s after its end" for use in let_in]
+        wrong += [f"{key}: refused and nobody ended it" for _ in thrown_out]
     return wrong
 
 
@@ -192,3 +190,25 @@ def _by_key(events: Iterable[Event]) -> dict[str, list[Event]]:
     for event in events:
         groups[event.key].append(event)
     return groups
+
+
+def check_all(events: Sequence[Event], rows: Mapping[str, Iterable[tuple[str, str]]], final: Mapping[str, Change]) -> list[str]:
+    """Everything that is wrong.
+
+    Args:
+        events: the history.
+        rows: of `make` and `name` what is there in the end: keys and ids.
+        final: of each counter the version and the number in the end, as a `Change` to it.
+    """
+    of = {what: [event for event in events if event.what == what] for what in ("make", "name", "change")}
+    numbers = {key: change.number for key, change in final.items()}
+    return [
+        *check_answers(events),
+        *check_set(of["make"], rows["make"]),
+        *check_set(of["name"], rows["name"]),
+        *check_taken(of["name"]),
+        *check_counter(of["change"], numbers),
+        *check_chain(of["change"], final),
+        *check_reads(event for event in events if event.what in ("make", "change", "read")),
+        *check_revocation(event for event in events if event.what in ("end", "use")),
+    ]
