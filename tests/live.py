@@ -6,7 +6,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from .servers import free_port, wait_for
@@ -43,11 +43,12 @@ def flask(environment: dict[str, str], *words: str) -> "subprocess.CompletedProc
     return done
 
 
-def start(environment: dict[str, str], port: int, *options: str) -> "subprocess.Popen[bytes]":
-    """Starts gunicorn as people do, on this port."""
-    program = Path(sys.executable).with_name("gunicorn")
+def start(environment: dict[str, str], port: int, *options: str, log: Path | None = None) -> "subprocess.Popen[bytes]":
+    """Starts gunicorn as people do, on this port; what it says goes to the end of `log`, if one is named."""
+    words = [Path(sys.executable).with_name("gunicorn"), "wsgi:app", *options]
     settings = _known({**environment, "PORT": str(port)})
-    return subprocess.Popen([program, "wsgi:app", *options], cwd=ROOT, env=settings, start_new_session=True)
+    with nullcontext() if log is None else log.open("ab") as to:
+        return subprocess.Popen(words, cwd=ROOT, env=settings, start_new_session=True, stdout=to, stderr=to)
 
 
 def _flask(*words: str) -> list[str]:

@@ -40,7 +40,7 @@ class System:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        self.service = start(self.environment, self.port, "--log-level", "critical")
+        self.service = start(self.environment, self.port, log=Path(self.environment["INSTANCE_PATH"]) / "log")
         wait_for(self.is_ready, "the service", 60)
 
     def stop(self, sig: int = signal.SIGTERM) -> None:
