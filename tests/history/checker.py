@@ -181,7 +181,8 @@ def check_revocation(events: Iterable[Event]) -> list[str]:
         let_in = [use for use in uses if use.outcome == "done" and use.began > over]
         thrown_out = [use for use in uses if use.outcome == "refused" and use.ended < asked]
         wrong += [f"{key}: let in {use.began - over:.3f} s after its end" for use in let_in]
-        wrong += [f"{key}: refused and nobody ended it" for _ in thrown_out]
+        first = min((use.began for use in uses), default=0.0)
+        wrong += [f"{key}: refused after {use.ended - first:.3f} s and nobody ended it" for use in thrown_out]
     return wrong
 
 

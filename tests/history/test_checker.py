@@ -149,5 +149,5 @@ def test_revocations_that_are_right():
 def test_revocations_that_are_wrong():
     over = event("end", at=(2.0, 3.0))
     assert check_revocation([over, used("done", (3.5, 4.0))]) == ["a: let in 0.500 s after its end"]
-    assert check_revocation([over, used("refused", (0.0, 1.0))]) == ["a: refused and nobody ended it"]
-    assert check_revocation([used("refused", (0.0, 1.0))]) == ["a: refused and nobody ended it"]
+    assert check_revocation([over, used("refused", (0.0, 1.0))]) == ["a: refused after 1.000 s and nobody ended it"]
+    assert check_revocation([used("refused", (0.0, 1.0))]) == ["a: refused after 1.000 s and nobody ended it"]
