@@ -11,7 +11,7 @@ from .accounts import mails, passwords, pruning, tokens
 from .accounts.pages import pages
 from .accounts.routes import blueprint as accounts
 from .cli import commands
-from .core import database, health, http, limits, logs, mail, openapi, parsing, store, worker
+from .core import database, health, http, idempotency, limits, logs, mail, openapi, parsing, store, worker
 from .core.json import StrictJSON
 from .extensions import cache, db, mailer, migrate
 from .projects.routes import blueprint as projects
@@ -19,7 +19,7 @@ from .tags.routes import blueprint as tags
 from .tasks.routes import blueprint as tasks
 
 # What the worker does; a module registers its jobs when it is imported.
-JOBS = (mails, pruning)
+JOBS = (mails, pruning, idempotency)
 # What pages of other origins may read of an answer.
 EXPOSED = ["X-Pagination", "Link", "ETag", "Location", "Retry-After", "X-Request-ID"]
 LIMITS_EXPOSED = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"]

@@ -6,8 +6,9 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from .servers import free_port, wait_for
 
@@ -15,10 +16,10 @@ ROOT = Path(__file__).parents[1]
 
 
 @contextmanager
-def serving(environment: dict[str, str], *options: str, port: int | None = None) -> Iterator[str]:
+def serving(environment: dict[str, str], *options: str, port: int | None = None, app: str = "wsgi:app") -> Iterator[str]:
     """Serves with these settings; gives the base URL."""
     port = port or free_port()
-    process = start(environment, port, *options)
+    process = start(environment, port, *options, app=app)
     try:
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/healthz"), "gunicorn")
         yield f"http://127.0.0.1:{port}"
@@ -43,12 +44,13 @@ def flask(environment: dict[str, str], *words: str) -> "subprocess.CompletedProc
     return done
 
 
-def start(environment: dict[str, str], port: int, *options: str, log: Path | None = None) -> "subprocess.Popen[bytes]":
-    """Starts gunicorn as people do, on this port; what it says goes to the end of `log`, if one is named."""
-    words = [Path(sys.executable).with_name("gunicorn"), "wsgi:app", *options]
-    settings = _known({**environment, "PORT": str(port)})
-    with nullcontext() if log is None else log.open("ab") as to:
-        return subprocess.Popen(words, cwd=ROOT, env=settings, start_new_session=True, stdout=to, stderr=to)
+def start(
+    environment: dict[str, str], port: int, *options: str, app: str = "wsgi:app", log: IO[str] | None = None
+) -> "subprocess.Popen[bytes]":
+    """Starts gunicorn as people do, on this port; what it logs goes into the file, if there is one."""
+    program = Path(sys.executable).with_name("gunicorn")
+    settings, words = _known({**environment, "PORT": str(port)}), [program, app, *options]
+    return subprocess.Popen(words, cwd=ROOT, env=settings, start_new_session=True, stdout=log)
 
 
 def _flask(*words: str) -> list[str]:

@@ -53,6 +53,22 @@ def test_the_requests_can_be_pasted(authentication, tmp_path):
     assert done.stdout.count('{"message":') == 2
 
 
+def test_the_requests_that_are_sent_again_can_be_pasted(root, tmp_path):
+    environment = {"APP_ENV": "development", "INSTANCE_PATH": str(tmp_path), "LOG_LEVEL": "WARNING", **SECRETS}
+    flask(environment, "db", "upgrade")
+    flask(environment, "seed", "--users", "2", "--projects", "1", "--tasks", "1", "--tags", "1")
+    blocks = re.findall(r"```sh\n(.*?)```", (root / "docs" / "reliability.md").read_text(), re.DOTALL)
+    with serving(environment) as url:
+        script = "\n".join(blocks).replace("http://127.0.0.1:8000", url)
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.findall(r"^HTTP/1.1 (\d{3})\b", done.stdout, re.MULTILINE) == ["201", "201", "422", "200", "412"]
+    assert done.stdout.lower().count("idempotent-replayed: true") == 1
+    assert re.findall(r'"code":"(\w+)"', done.stdout) == ["idempotency_key_reused", "precondition_failed"]
+    first, second = re.findall(r'^\{"id":"(.*?)".*"title":"Buy a tree"', done.stdout, re.MULTILINE)[:2]
+    assert first == second
+
+
 def test_the_table_of_limits_is_what_is_counted(authentication):
     said = {name.strip("`"): (address, account) for name, *_, address, account in table(authentication, "Limits")}
     counted = {

@@ -57,6 +57,10 @@ ROWS = {
         f"""INSERT INTO mailed_tokens (id, user_id, purpose, token_hash, email, expires_at)
             VALUES ('{ID.format(9)}', '{ID.format(1)}', 0, 'hash', 'ada@example.com', '{TIME}')""",
     ],
+    "0007": [
+        f"""INSERT INTO kept_answers (user_id, key, fingerprint, status, headers, body, created_at)
+            VALUES ('{ID.format(1)}', 'key', 'fingerprint', 201, '{{}}', '{{}}', '{TIME}')""",
+    ],
 }
 SCRIPTS = ScriptDirectory(str(MIGRATIONS))
 REVISIONS = [script.revision for script in reversed(list(SCRIPTS.walk_revisions()))]

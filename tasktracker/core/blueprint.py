@@ -15,6 +15,7 @@ from flask import g
 from marshmallow import Schema
 from werkzeug.routing import BaseConverter
 
+from . import idempotency
 from .errors import Forbidden, NotFound, Refusal
 from .fields import is_id
 from .http import expected, title_of
@@ -106,17 +107,24 @@ class Blueprint(_Untyped):
         def decorator(view: View) -> View:
             apidoc: dict[str, Any] = deepcopy(getattr(view, "_apidoc", {}))
             taken = {parameter["in"] for parameter in apidoc.get("arguments", {}).get("parameters", ())}
+            repeatable = method == "POST" and not rule.startswith("/auth/")
 
             @wraps(view)
             def run(**path: Any) -> Any:
+                def look() -> None:
+                    if find:
+                        find(g.caller.user_id, next(iter(path.values())), to=to)
+
                 try:
                     if first:
                         first()
                     refuse_undeclared(query="query" not in taken, body="json" not in taken)
+                    if repeatable and (key := idempotency.sent_key()):
+                        return idempotency.once(key, lambda: view(**path), find=look)
                     return view(**path, expected=expected()) if conditional else view(**path)
                 except Refusal as refusal:
-                    if find and not isinstance(refusal, NotFound | Forbidden):
-                        find(g.caller.user_id, next(iter(path.values())), to=to)
+                    if not isinstance(refusal, NotFound | Forbidden):
+                        look()
                     raise
 
             policy = {
@@ -126,7 +134,8 @@ class Blueprint(_Untyped):
                 "find": find is not None,
                 "takes": taken,
                 "conditional": conditional,
-                "conflicts": tuple(conflicts),
+                "conflicts": (*conflicts, *([idempotency.IN_USE] if repeatable else [])),
+                "repeatable": repeatable,
                 "limited": limited,
                 "accepts": accepts,
                 "name": view.__name__,
@@ -167,12 +176,15 @@ def _document(doc: dict[str, Any], info: Mapping[str, Any], *, method: str, **_:
     if policy["accepts"] is not None:
         documented[202] = _accepted(policy["accepts"])
     parameters = [*doc.get("parameters", ()), *(["IF_MATCH"] if policy["conditional"] else ())]
+    parameters += ["IDEMPOTENCY_KEY"] if policy["repeatable"] else []
     if method == "get" and not policy["public"]:
         parameters.append("IF_NONE_MATCH")
         documented[304] = "NOT_MODIFIED"
     codes = {403: policy["forbids"], 409: policy["conflicts"]}
     for status in sorted(_problems(policy, method)):
         documented[status] = _with_codes(status, codes[status]) if codes.get(status) else f"PROBLEM_{status}"
+    if policy["repeatable"]:
+        documented[409]["headers"]["Retry-After"] = "RETRY_SOON"
     security = [] if policy["public"] else [{"bearer": []}]
     return {**doc, "operationId": policy["name"], "security": security, "parameters": parameters, "responses": documented}
 
@@ -196,6 +208,8 @@ def _headers(policy: Mapping[str, Any], method: str, success: int) -> dict[str, 
         headers["Location"] = "LOCATION"
     if policy["limited"]:
         headers |= LIMIT_HEADERS
+    if policy["repeatable"]:
+        headers[idempotency.REPLAYED] = "REPLAYED"
     if method == "get" and "query" in policy["takes"]:
         headers |= {"X-Pagination": "PAGINATION", "Link": "LINK"}
     return headers

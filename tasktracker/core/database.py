@@ -28,7 +28,7 @@ class Overtaken(Exception):
 
 READ = "read"  # The name of the engine for statements outside a transaction.
 _ATTEMPTS = 3
-_UNDO = "undo"
+_UNDO, _OPEN = "undo", "use case"  # What a session carries while a use case runs.
 # Serialization failure, deadlock, and a row that was deleted before it could be referred to: the same work may succeed,
 # or be refused with its proper reason, when it is done anew.
 _TRANSIENT = ("40001", "40P01", "23503")
@@ -94,7 +94,8 @@ def reading() -> Engine | Connection:
 def transactional(use_case: Callable[P, R]) -> Callable[P, R]:
     """Makes a use case one transaction: committed when it returns, rolled back when it raises.
 
-    A deadlock, a serialization failure or `Overtaken` runs the whole use case again, three times in all.
+    A deadlock, a serialization failure or `Overtaken` runs the whole use case again, three times in all. A use case that
+    another one calls is part of that one's transaction.
 
     Raises:
         Unavailable: others were faster three times.
@@ -103,11 +104,14 @@ def transactional(use_case: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(use_case)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        if _OPEN in session().info:
+            return use_case(*args, **kwargs)
         for attempt in range(1, _ATTEMPTS + 1):
+            session().info[_OPEN] = True
             try:
                 result = use_case(*args, **kwargs)
                 db.session.commit()
-                session().info.pop(_UNDO, None)
+                session().info.clear()
                 return result
             except (DBAPIError, Overtaken) as error:
                 _roll_back()
@@ -126,6 +130,7 @@ def transactional(use_case: Callable[P, R]) -> Callable[P, R]:
 
 def _roll_back() -> None:
     undo: list[Callable[[], object]] = session().info.pop(_UNDO, [])
+    session().info.clear()
     db.session.rollback()
     for take_back in undo:
         take_back()

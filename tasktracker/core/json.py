@@ -30,6 +30,11 @@ def to_bytes(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_UTC_Z)
 
 
+def to_sorted_bytes(value: Any) -> bytes:
+    """The value as JSON, the same for objects whose keys stand in another order."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
 def read(data: bytes) -> Any:
     """The value that the bytes spell.
 

@@ -12,7 +12,7 @@ from flask import Blueprint, Flask, Response, redirect, send_from_directory, url
 from marshmallow import Schema
 from marshmallow import fields as ma
 
-from . import fields
+from . import fields, idempotency
 from .blueprint import LIMIT_HEADERS, PROBLEMS, IdConverter, problem_response
 from .errors import NotFound
 from .http import PREFIX
@@ -83,11 +83,26 @@ _HEADERS: dict[str, dict[str, Any]] = {
     "RATE_LIMIT_LIMIT": {"description": "Attempts allowed; absent where limits are off.", "schema": {"type": "integer"}},
     "RATE_LIMIT_REMAINING": {"description": "Attempts left.", "schema": {"type": "integer"}},
     "RATE_LIMIT_RESET": {"description": "Seconds until they are counted anew.", "schema": {"type": "integer"}},
+    "REPLAYED": {
+        "description": "There where this is the answer to an earlier request with the same key.",
+        "schema": {"type": "string", "const": "true"},
+    },
+    "RETRY_SOON": {
+        "description": f"Seconds; there with `{idempotency.IN_USE}`.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
     "RETRY_AFTER": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 0}, "required": True},
 }
+_KEY = {"type": "string", "pattern": f"^{idempotency.PATTERN}$"}
 _PARAMETERS = {
-    "IF_MATCH": ("If-Match", "Change only if the resource still has this ETag, else 412."),
-    "IF_NONE_MATCH": ("If-None-Match", "Answer 304 if the resource still has this ETag."),
+    "IF_MATCH": ("If-Match", "Change only if the resource still has this ETag, else 412.", _TEXT),
+    "IF_NONE_MATCH": ("If-None-Match", "Answer 304 if the resource still has this ETag.", _TEXT),
+    "IDEMPOTENCY_KEY": (
+        idempotency.HEADER,
+        "A value of your own, new for each thing to be done. The same request with the same key is done once within 24 hours, "
+        "and answered each time; another request with it is 422 `idempotency_key_reused`.",
+        _KEY,
+    ),
 }
 _MORE_HEADERS = {401: {"WWW-Authenticate": "AUTHENTICATE"}, 503: {"Retry-After": "RETRY_AFTER"}}
 _MORE_HEADERS[429] = {"Retry-After": "RETRY_AFTER", **LIMIT_HEADERS}
@@ -123,8 +138,8 @@ class Api(_Untyped):
             "headers": {"X-Request-ID": "REQUEST_ID", "ETag": "ETAG"},
         }
         components.response("NOT_MODIFIED", unchanged, lazy=True)
-        for name, (header, text) in _PARAMETERS.items():
-            components.parameter(name, "header", {"name": header, "description": text, "schema": _TEXT}, lazy=True)
+        for name, (header, text, schema) in _PARAMETERS.items():
+            components.parameter(name, "header", {"name": header, "description": text, "schema": schema}, lazy=True)
 
     def _register_etag_headers(self) -> None:
         """None: see above."""

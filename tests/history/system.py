@@ -40,7 +40,8 @@ class System:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        self.service = start(self.environment, self.port, log=Path(self.environment["INSTANCE_PATH"]) / "log")
+        with (Path(self.environment["INSTANCE_PATH"]) / "log").open("a") as log:
+            self.service = start(self.environment, self.port, "--log-level", "critical", log=log)
         wait_for(self.is_ready, "the service", 60)
 
     def stop(self, sig: int = signal.SIGTERM) -> None:
