@@ -83,8 +83,7 @@ class History:
         """Something new; where the service knows `Idempotency-Key`, asked for until it is answered."""
         headers = {"Idempotency_Key": f"{what} {key} {random.random()}".replace(" ", "-")} if self.retries else {}
         first = sent = self.send("POST", path, body, **headers)
-        waits = (409,) if what == "make" else ()  # The first request with the key still runs.
-        while self.retries and (sent.outcome(201) == "unknown" or not sent.reached or _status(sent) in waits):
+        while self.retries and _is_open(sent):
             sent = self.send("POST", path, body, **headers)
         outcome = sent.outcome(201, *((409,) if what == "name" else ()))
         value = sent.answer.json["id"] if outcome == "done" and sent.answer else None
@@ -103,6 +102,12 @@ class History:
         if not seen or sent.answer is None:
             return None
         return sent.answer, Change(seen - 1, seen, 0)
+
+
+def _is_open(sent: Sent) -> bool:
+    """Whether the same request with the same key will tell more: it was not answered, or the first of them still runs."""
+    runs = sent.answer is not None and sent.answer.status_code == 409 and sent.answer.json["code"] == "idempotency_key_in_use"
+    return runs or not sent.reached or sent.outcome(201) == "unknown"
 
 
 def _status(sent: Sent) -> int | None:

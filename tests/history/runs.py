@@ -80,6 +80,9 @@ def run(system: System, faults: Iterable[tuple[Fault, float]]) -> Report:
     report.requests = history.requests
     report.outcomes = Counter(event.outcome for event in history.events)
     report.wrong = _wrong(system, ada, history)
+    if history.retries:  # Whoever may ask again knows in the end.
+        unknown = [event for event in history.events if event.what in ("make", "name") and event.outcome == "unknown"]
+        report.wrong += [f"{event.key}: unknown for good" for event in unknown]
     return report
 
 
