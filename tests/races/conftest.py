@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 from flask import Flask
@@ -23,12 +24,24 @@ class Services:
 
 
 @pytest.fixture(scope="session")
-def services(app: Flask, environment: dict[str, str]) -> Iterator[Services]:
+def services_on(
+    applications: Callable[[str], Flask], environments: Callable[[str], dict[str, str]]
+) -> Iterator[Callable[[str], Services]]:
     """On PostgreSQL one gunicorn with two workers of four threads; on SQLite two as they ship, on one file."""
-    settings = {**environment, "WEB_CONCURRENCY": "2", "WEB_THREADS": "4"} if "REDIS_URL" in environment else environment
     with ExitStack() as stack:
-        urls = [stack.enter_context(serving(settings)) for _ in range(1 if "REDIS_URL" in environment else 2)]
-        yield Services(app, tuple(urls))
+
+        @cache
+        def services(backend: str) -> Services:
+            app, times = applications(backend), 1 if backend == "postgresql" else 2
+            settings = {**environments(backend), **({"WEB_CONCURRENCY": "2", "WEB_THREADS": "4"} if times == 1 else {})}
+            return Services(app, tuple(stack.enter_context(serving(settings)) for _ in range(times)))
+
+        yield services
+
+
+@pytest.fixture(scope="session")
+def services(backend: str, services_on: Callable[[str], Services]) -> Services:
+    return services_on(backend)
 
 
 @pytest.fixture
