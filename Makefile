@@ -11,7 +11,7 @@ export PORT
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types migrations lock up clean
+.PHONY: help run test soak check format lint types migrations lock up clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -27,6 +27,9 @@ run: $(VENV)/.installed ## the service with demo data, on the embedded database
 
 test: $(VENV)/.installed-dev ## every test, on PostgreSQL with Redis and on SQLite
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term $(TESTS)
+
+soak: $(VENV)/.installed-dev ## writes while servers fail, for SOAK_SECONDS (600): is anything lost?
+	$(BIN)/python -m tests.history.soak
 
 check: format lint types migrations test ## everything that must hold before a change lands
 

@@ -64,6 +64,9 @@ def use(token: str, *purposes: Purpose, address: str | None) -> Row[str, str, st
     Raises:
         Invalid: `token_invalid`, whatever is wrong with it.
     """
+    # Whoever ends tokens locks their user first; the other way round the two would wait for each other.
+    whose = select(MailedToken.user_id).where(MailedToken.token_hash == _hash(token)).scalar_subquery()
+    session().execute(select(User.id).where(User.id == whose).with_for_update(key_share=True))
     moment = literal(now(), UtcDateTime())
     good = (MailedToken.token_hash == _hash(token), MailedToken.used_at.is_(None), MailedToken.expires_at > moment)
     used = update(MailedToken).where(*good, MailedToken.purpose.in_([purpose.name for purpose in purposes]))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import bindparam, delete, or_, select
 
 from ..accounts import access as teams
 from ..accounts.models import TeamMember, User
@@ -13,6 +13,7 @@ from ..core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticate
 from ..core.models import now
 from ..core.results import Expected, Resource
 from ..core.text import spaced_words
+from ..core.types import Id
 from . import access, queries
 from .keys import keys_for
 from .models import Project, ProjectMember, ProjectTeam, Role
@@ -243,6 +244,13 @@ def lose_sight(_: object, *, team_id: str) -> None:
     let_in = select(ProjectTeam.project_id).where(ProjectTeam.team_id == team_id)
     held = select(Project.id).where(Project.id.in_(let_in)).order_by(Project.id).with_for_update(key_share=True)
     events.sight_lost.send(project_ids=session().scalars(held).all())
+
+
+@events.user_locking.connect
+def hold_projects_of(_: object, *, user_id: str) -> None:
+    """Locks the projects of a user whose account ends, those that came with a team too."""
+    theirs = Project.id.in_(access.projects_of(bindparam("user", user_id, Id())))
+    session().execute(select(Project.id).where(theirs).order_by(Project.id).with_for_update(key_share=True))
 
 
 @events.user_deleting.connect

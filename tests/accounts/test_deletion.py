@@ -8,7 +8,6 @@ from tasktracker.core import events
 
 from ..people import PASSWORD, new_team, problem
 from ..projects.test_losing_sight import assigned
-from ..tasks.test_races import at_once, statuses
 from .tokens import is_refused, me, refresh
 
 
@@ -89,25 +88,6 @@ def test_not_as_the_only_admin_of_a_team_with_others(ada, bob, person):
     assert ada.put(f"/teams/{team}/members/{bob.id}", {"role": "admin"}).status_code == 200
     assert delete(ada).status_code == 204
     assert bob.get(f"/teams/{team}").json["member_count"] == 1
-
-
-def test_two_admins_who_end_their_accounts_at_once_leave_no_team_without_one(ada, bob, person):
-    eve = person("eve")
-    team = ada.team()["id"]
-    ada.add_to_team(team, bob, "admin")
-    ada.add_to_team(team, eve)
-    answers = at_once([lambda: delete(ada), lambda: delete(bob)])
-    assert sorted(statuses(answers)) == [204, 409]
-    roles = {member["user"]["id"]: member["role"] for member in eve.get(f"/teams/{team}/members").json}
-    assert sorted(roles.values()) == ["admin", "member"]
-
-
-def test_whoever_is_added_while_an_account_ends_keeps_the_project_or_never_had_it(ada, bob):
-    project = ada.project()
-    add = at_once([lambda: ada.put(f"/projects/{project['id']}/members/{bob.id}", {"role": "viewer"}), lambda: delete(ada)])
-    added, ended = statuses(add)
-    assert (added, ended) in ((200, 409), (401, 204), (404, 204))
-    assert bob.get(f"/projects/{project['id']}").status_code == (200 if added == 200 else 404)
 
 
 def test_the_password_and_the_version_are_judged_first(ada):

@@ -157,18 +157,6 @@ def test_what_breaks_a_rule_is_422_and_makes_nothing(app, strict):
     assert register(app, good).status_code == 201  # Nothing of it is taken.
 
 
-@pytest.mark.parametrize("same", ["username", "email", "both"])
-def test_of_20_equal_registrations_one_is_made(app, same):
-    first = someone()
-    kept = {name: first[name] for name in (("username", "email") if same == "both" else (same,))}
-    answers = at_once([partial(register, app, {**someone(), **kept}) for _ in range(20)])
-    assert statuses(answers) == {201: 1, 409: 19}
-    made = next(answer.json for answer in answers if answer.status_code == 201)
-    codes = {answer.json["code"] for answer in answers if answer.status_code == 409}
-    assert codes == {f"{same}_taken"} if same != "both" else codes <= {"username_taken", "email_taken"}
-    assert log_in(app, made["username"]).json["user"]["id"] == log_in(app, made["email"]).json["user"]["id"] == made["id"]
-
-
 # --- where they must be -----------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,6 @@ from tasktracker.extensions import db
 
 from ..people import NOBODY, PREFIX, lock_out, new_person, new_team, path_of, problem
 from ..projects.test_hidden import WAYS, seen
-from ..tasks.test_races import at_once, statuses
 
 COLUMNS = ("nobody", "stranger", "member", "admin")
 MEMBER = "/teams/{team}/members"
@@ -181,17 +180,6 @@ def test_of_two_admins_who_go_at_once_one_stays(ada, bob, overtake, first, secon
     assert gone.status_code in (200, 204)
     problem(refused, 409, "last_admin")
     assert [row["role"] for row in bob.get(f"/teams/{team}/members").json].count("admin") == 1
-
-
-def test_of_eight_admins_who_leave_at_once_one_stays(ada, person):
-    team = ada.team()["id"]
-    admins = [ada, *(person("admin") for _ in range(7))]
-    for someone in admins[1:]:
-        ada.add_to_team(team, someone, "admin")
-    answers = at_once([partial(leave, someone, team) for someone in admins])
-    assert statuses(answers) == {204: 7, 409: 1}
-    (last,) = (person for person, answer in zip(admins, answers, strict=True) if answer.status_code == 409)
-    assert roles(last, team) == {last.id: "admin"}
 
 
 def test_of_two_admins_who_remove_each_other_one_stays(ada, bob, overtake):

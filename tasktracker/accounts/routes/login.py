@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response, current_app, request
 
 from ...core.blueprint import NO_ID
-from ...core.errors import Unauthenticated
+from ...core.errors import NotFound, Unauthenticated
 from ...core.http import answer_once, answer_page, no_content
 from ...core.models import now
 from ...core.results import Expected
@@ -72,7 +72,10 @@ def log_out() -> Response:
 
     Ends the session: its access tokens and its refresh token are dead at once.
     """
-    sessions.end(me(), caller().session_id)
+    try:
+        sessions.end(me(), caller().session_id)
+    except NotFound as error:  # Another request has ended it since this one was let in.
+        raise Unauthenticated from error
     return no_content()
 
 

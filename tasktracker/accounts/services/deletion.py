@@ -1,5 +1,7 @@
 """How an account ends."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import delete, select
 
 from ...core import events
@@ -22,7 +24,12 @@ def delete_account(me: str, password: str, expected: Expected) -> None:
             that others belong to.
         Unavailable: the blocklist does not answer.
     """
-    user = hold(me, check_password(me, password))
+    account = check_password(me, password)
+    # Everyone locks teams before projects and both before the users in them. What these are is looked up again below, since
+    # it may change until the user is locked.
+    _hold_teams(me)
+    events.user_locking.send(user_id=me)
+    user = hold(me, account)
     expected.check(user.version)
     # From here on nothing new may refer to them: it would lose them without a change that anyone sees.
     session().execute(select(User.id).where(User.id == me).with_for_update())
@@ -32,11 +39,15 @@ def delete_account(me: str, password: str, expected: Expected) -> None:
     session().execute(delete(User).where(User.id == me))
 
 
+def _hold_teams(user_id: str) -> Sequence[str]:
+    """The ids of a user's teams, locked."""
+    mine = select(TeamMember.team_id).where(TeamMember.user_id == user_id)
+    return session().scalars(select(Team.id).where(Team.id.in_(mine)).order_by(Team.id).with_for_update()).all()
+
+
 def _leave_teams(user_id: str) -> None:
     """Takes a user out of all their teams; a team of theirs alone is deleted."""
-    mine = select(TeamMember.team_id).where(TeamMember.user_id == user_id)
-    held = session().scalars(select(Team.id).where(Team.id.in_(mine)).order_by(Team.id).with_for_update()).all()
-    for team_id in held:
+    for team_id in _hold_teams(user_id):
         members = dict(
             session().execute(select(TeamMember.user_id, TeamMember.role).where(TeamMember.team_id == team_id)).all()
         )
