@@ -88,6 +88,7 @@ _HEADERS: dict[str, dict[str, Any]] = {
 _PARAMETERS = {
     "IF_MATCH": ("If-Match", "Change only if the resource still has this ETag, else 412."),
     "IF_NONE_MATCH": ("If-None-Match", "Answer 304 if the resource still has this ETag."),
+    "IF_ABSENT": ("If-None-Match", "`*`: only if it is not there yet, else 412."),
 }
 _MORE_HEADERS = {401: {"WWW-Authenticate": "AUTHENTICATE"}, 503: {"Retry-After": "RETRY_AFTER"}}
 _MORE_HEADERS[429] = {"Retry-After": "RETRY_AFTER", **LIMIT_HEADERS}
