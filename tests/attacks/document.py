@@ -10,7 +10,7 @@ from ..people import PREFIX
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Operation:
     """A method of a path, with what it takes.
 
@@ -39,7 +39,7 @@ class Operation:
     def writes(self) -> bool:
         return self.method != "GET"
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"{self.method} {self.path}"
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from ..people import new_person, new_team, problem
+from ..racing import at_once, statuses
 
 # A body that changes nothing but the field that every thing of the kind has.
 CHANGES = {"update_task": "title", "update_tag": "name", "update_project": "name", "update_team": "name",
@@ -75,8 +76,6 @@ def test_a_role_is_given_only_to_who_has_none_or_only_to_who_has_one(app, stage)
 
 def test_of_several_who_give_the_same_role_first_one_does(app, stage):
     """`If-None-Match: *` is judged while the project is locked."""
-    from ..racing import at_once, statuses
-
     new = new_person(app, "new")
     path = f"/projects/{stage.me.project()['id']}/members/{new.id}"
     ask = lambda: stage.me.put(path, {"role": "member"}, headers={"If-None-Match": "*"})  # noqa: E731
