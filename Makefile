@@ -6,12 +6,14 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 # Tests run on all cores; TESTS narrows them down: make test TESTS=tests/tasks
 TESTS ?= tests
+# How many requests `make fuzz` tries at least.
+FUZZ_CASES ?= 20000
 export PORT
 # Compiled code is kept whatever the environment says: the tests of the command line start Python many times.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check format lint types migrations lock up clean
+.PHONY: help run test soak fuzz check format lint types migrations lock up clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -30,6 +32,10 @@ test: $(VENV)/.installed-dev ## every test, on PostgreSQL with Redis and on SQLi
 
 soak: $(VENV)/.installed-dev ## writes while servers fail, for SOAK_SECONDS (600): is anything lost?
 	$(BIN)/python -m tests.history.soak
+
+fuzz: $(VENV)/.installed-dev ## random requests, FUZZ_CASES of them or more, on both databases
+	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -n 2 --dist worksteal -p tests.attacks.counting tests/test_schemathesis.py \
+	  tests/attacks/test_any_request.py
 
 check: format lint types migrations test ## everything that must hold before a change lands
 

@@ -1,6 +1,6 @@
 """Requests made from the OpenAPI document, valid and broken ones, and whether every answer is as documented.
 
-`EXAMPLES=500 pytest tests/test_schemathesis.py` looks longer, and elsewhere each time.
+`make fuzz` looks longer, and elsewhere each time.
 """
 
 import os
@@ -20,8 +20,10 @@ from schemathesis.specs.openapi.checks import ignored_auth, positive_data_accept
 
 from .people import PASSWORD, Person, new_team
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "1"))  # Made at random for each operation, beside those for each rule of it.
-SEQUENCES = EXAMPLES * 8  # Of 20 requests each.
+# How many requests `make fuzz` shall try; half of them are those of attacks/test_any_request.py.
+FUZZ_CASES = int(os.environ.get("FUZZ_CASES", "0"))
+EXAMPLES = 1 + FUZZ_CASES // 400  # Made at random for each operation, beside those for each rule of it.
+SEQUENCES = 8 + FUZZ_CASES // 400  # Of 20 requests each.
 # What a schema cannot say: a name of the time zone database, dates in their order, a field once in `sort`, a letter, which
 # passwords are common, which addresses mail can be sent to.
 BEYOND_SCHEMA = {"/timezone", "/start_date", "/due_date", "/sort", "/search", "/password", "/new_password", "/email"}
@@ -31,7 +33,7 @@ def document(app: Flask) -> Any:
     """The document, for requests in process."""
     # Each request is sent with a good login, so none is made up; ignored_auth sends some without and with a bad one.
     generation = {"max-examples": EXAMPLES, "database": "none", "with-security-parameters": False}
-    generation |= {} if "EXAMPLES" in os.environ else {"deterministic": True}
+    generation |= {} if FUZZ_CASES else {"deterministic": True}
     # The document's own examples are sent in test_openapi.py.
     phases = {"examples": {"enabled": False}, "stateful": {"generation": {"mode": "positive"}}}
     # The cases for the rules of their queries are those of `GET /tasks` again; random ones are made.
@@ -125,11 +127,14 @@ def world(app, ada, bob):
     return World(app, ada, bob)
 
 
-def test_every_answer_to_valid_and_broken_requests_is_as_documented(app, world):
+def test_every_answer_to_valid_and_broken_requests_is_as_documented(app, world, record_property):
+    tried = 0
     wrong: dict[tuple[str, str], str] = {}
     closed: set[str] = set()  # Operations that were seen to need a login.
 
     def check(case: Case) -> None:
+        nonlocal tried
+        tried += 1
         headers = world.prepare(case)
         response = case.call(headers=headers)
         # positive_data_acceptance knows nothing beyond the schema; `valid_data_is_accepted` stands in for it.
@@ -154,6 +159,7 @@ def test_every_answer_to_valid_and_broken_requests_is_as_documented(app, world):
     for result in get_all_tests(schema=document(app), test_func=check, settings=None, given_kwargs=None):
         _, test = result.ok()
         test()
+    record_property("cases", tried)
     assert not wrong, "\n\n".join(f"{label}: {failure}\n{request}" for (label, failure), request in wrong.items())
 
 
@@ -173,7 +179,8 @@ class Shadow:
 
     def prepare(self, case: Case) -> None:
         """Lets a request name what the sequence knows; people and teams are no part of it."""
-        case.headers.pop("If-Match", None)  # A made-up one would let nothing be changed.
+        for name in ("If-Match", "If-None-Match"):  # Made-up ones would let nothing be changed.
+            case.headers.pop(name, None)
         case.path_parameters |= {name: self.known(name, value) for name, value in case.path_parameters.items()}
         if isinstance(case.body, dict):
             body = {name: value for name, value in case.body.items() if name not in ("assigned_to_id", "tag_ids", "owner_id")}
@@ -195,8 +202,9 @@ class Shadow:
             self.gone |= {one for ids in self.project_of.values() for one, of in ids.items() if target in (one, of)}
 
 
-def test_sequences_of_requests_are_answered_as_documented(app, person):
+def test_sequences_of_requests_are_answered_as_documented(app, person, record_property):
     """What was made is there, what was deleted is gone, whatever comes between and whatever is asked."""
+    tried = 0
     # Logout would end the session that the rest of a sequence needs; the others neither make nor delete what is followed.
     schema = document(app).exclude(path_regex="/auth/|/users/|/members|/teams").exclude(operation_id_regex="^list_")
 
@@ -208,6 +216,8 @@ def test_sequences_of_requests_are_answered_as_documented(app, person):
             return {"headers": {"Authorization": f"Bearer {self.shadow.person.access_token}"}}
 
         def before_call(self, case: Case) -> None:
+            nonlocal tried
+            tried += 1
             self.shadow.prepare(case)
 
         def validate_response(self, response: Response, case: Case, additional_checks: Any = None, **kwargs: Any) -> None:
@@ -228,7 +238,8 @@ def test_sequences_of_requests_are_answered_as_documented(app, person):
             phases=[Phase.generate],
             deadline=None,
             database=None,
-            derandomize="EXAMPLES" not in os.environ,
+            derandomize=not FUZZ_CASES,
             suppress_health_check=list(HealthCheck),
         )
     )
+    record_property("cases", tried)

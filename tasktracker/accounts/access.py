@@ -3,7 +3,7 @@
 As in a project, the role is looked up in the database at each request and never kept.
 """
 
-from sqlalchemy import ColumnElement, and_, bindparam, select
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select
 
 from ..core.database import session
 from ..core.errors import Forbidden, NotFound
@@ -46,6 +46,54 @@ def find(user_id: str, team_id: str, *, to: str = "read") -> TeamRole:
     if role < NEEDED[to]:
         raise Forbidden
     return role
+
+
+def _belongs(team: AnyColumn, user: AnyColumn) -> ColumnElement[bool]:
+    return select(TeamMember.role).where(TeamMember.team_id == team, TeamMember.user_id == user).exists()
+
+
+_TEAM, _OTHER = bindparam("team", type_=Id()), bindparam("other", type_=Id())
+# Whoever can log in, and whoever belongs to the team already.
+_user_there = or_(CAN_LOG_IN, _belongs(_TEAM, User.id))
+_USER_THERE = select(_belongs(_TEAM, User.id).label("is_member")).where(User.id == _OTHER, _user_there)
+_FIND_USER = Statement(_USER_THERE)
+_HOLD_USER = _USER_THERE.with_for_update(read=True, key_share=True, of=User)
+
+
+def find_user(user_id: str, team_id: str, other_id: str, *, to: str) -> None:
+    """Whom a role in a team can be given to: whoever can log in, or belongs to the team already.
+
+    Raises:
+        NotFound: the team may not be seen, or there is no such user.
+        Forbidden: the caller's role is too low.
+    """
+    find(user_id, team_id, to=to)
+    if _FIND_USER.first(team=team_id, other=other_id) is None:
+        raise NotFound
+
+
+def hold_user(team_id: str, other_id: str) -> bool:
+    """Keeps whom a role can be given to from being deleted until the transaction ends. Gives whether they have one.
+
+    Raises:
+        NotFound: there is no such user.
+    """
+    row = session().execute(_HOLD_USER, {"team": team_id, "other": other_id}).one_or_none()
+    if row is None:
+        raise NotFound
+    return row.is_member
+
+
+def find_member(user_id: str, team_id: str, other_id: str, *, to: str) -> None:
+    """Who belongs to a team, which everyone may leave.
+
+    Raises:
+        NotFound: the team may not be seen, or the user does not belong to it.
+        Forbidden: the caller's role is too low.
+    """
+    find(user_id, team_id, to="leave" if other_id == user_id else to)
+    if _ROLE.rows(me=other_id, team=team_id)[0].role is None:
+        raise NotFound
 
 
 def lock(user_id: str, team_id: str, *, to: str) -> Team:

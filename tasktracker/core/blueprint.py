@@ -90,14 +90,14 @@ class Blueprint(_Untyped):
         Args:
             rule: the URL rule.
             method: the HTTP method.
-            find: looks the resource of the first id in the path up, as `find(user_id, id, to=to)`, and raises NotFound
-                or Forbidden. It is asked before any other refusal is answered, so that whoever may not see a resource
-                learns nothing about it.
+            find: looks up what the ids in the path name, as `find(user_id, *ids, to=to)`, and raises NotFound or Forbidden.
+                It is asked before any other refusal is answered, so that whoever may not see a resource learns nothing
+                about it.
             to: what the caller wants with the resource.
             public: whether it is open to everyone.
             refused: whether it answers 401 all the same, because it judges a secret in the body.
             forbids: the codes of 403 that it can answer, beside that of a role that is too low for what the path names.
-            conditional: whether `If-Match` is heeded; the view gets it as `expected`.
+            conditional: whether `If-Match` and `If-None-Match` are heeded; the view gets them as `expected`.
             conflicts: the codes of 409 that it can answer.
             limited: whether attempts are counted, so that it can answer 429.
             first: refuses what is refused whatever the request holds, before anything of it is read.
@@ -113,7 +113,7 @@ class Blueprint(_Untyped):
             def run(**path: Any) -> Any:
                 def look() -> None:
                     if find:
-                        find(g.caller.user_id, next(iter(path.values())), to=to)
+                        find(g.caller.user_id, *path.values(), to=to)
 
                 try:
                     if first:
@@ -177,6 +177,8 @@ def _document(doc: dict[str, Any], info: Mapping[str, Any], *, method: str, **_:
         documented[202] = _accepted(policy["accepts"])
     parameters = [*doc.get("parameters", ()), *(["IF_MATCH"] if policy["conditional"] else ())]
     parameters += ["IDEMPOTENCY_KEY"] if policy["repeatable"] else []
+    if method == "put":
+        parameters.append("IF_ABSENT")
     if method == "get" and not policy["public"]:
         parameters.append("IF_NONE_MATCH")
         documented[304] = "NOT_MODIFIED"

@@ -151,12 +151,16 @@ def _validated(body: bytes, etag: str) -> Response:
 
 
 def expected() -> Expected:
-    """What `If-Match` asks for; a malformed or weak tag matches nothing (RFC 9110, 13.1.1)."""
-    sent = request.headers.get("If-Match")
-    if sent is None or sent.strip() == "*":
-        return Expected(None)
-    tags = (_ETAG.fullmatch(tag.strip()) for tag in sent.split(","))
-    return Expected(frozenset(int(tag[1]) for tag in tags if tag))
+    """What `If-Match` and `If-None-Match` ask for; a malformed tag, and a weak one in `If-Match`, matches nothing."""
+    match, none_match = request.headers.get("If-Match"), request.headers.get("If-None-Match", "")
+    present, absent = match is not None and match.strip() == "*", none_match.strip() == "*"
+    versions = None if match is None or present else _versions(match)
+    return Expected(versions, _versions(none_match, weak=True), present, absent)
+
+
+def _versions(tags: str, *, weak: bool = False) -> frozenset[int]:
+    found = (_ETAG.fullmatch(tag.strip().removeprefix("W/" if weak else "")) for tag in tags.split(","))
+    return frozenset(int(tag[1]) for tag in found if tag)
 
 
 # --- problems ---------------------------------------------------------------------------------------------------------

@@ -97,6 +97,7 @@ _KEY = {"type": "string", "pattern": f"^{idempotency.PATTERN}$"}
 _PARAMETERS = {
     "IF_MATCH": ("If-Match", "Change only if the resource still has this ETag, else 412.", _TEXT),
     "IF_NONE_MATCH": ("If-None-Match", "Answer 304 if the resource still has this ETag.", _TEXT),
+    "IF_ABSENT": ("If-None-Match", "`*`: only if it is not there yet, else 412.", _TEXT),
     "IDEMPOTENCY_KEY": (
         idempotency.HEADER,
         "A value of your own, new for each thing to be done. The same request with the same key is done once within 24 hours, "

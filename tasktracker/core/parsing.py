@@ -110,7 +110,8 @@ def faults_of(messages: Mapping[str, Any]) -> list[Fault]:
     def walk(location: str, path: str, value: Any) -> None:
         if isinstance(value, Mapping):
             for key, inner in value.items():
-                walk(location, path if key == "_schema" else path + pointer(str(key)), inner)
+                # `_schema` would be a rule of several fields; no schema has one, so it is a field that was sent.
+                walk(location, path + pointer(str(key)), inner)
         else:
             said: list[Any] = value if isinstance(value, list) else [value]
             found.extend(Fault(location, path, str(message)) for message in said)

@@ -30,15 +30,30 @@ class Page:
 
 @dataclass(frozen=True)
 class Expected:
-    """The versions that the caller allows a resource to have; any, where they said nothing."""
+    """What must hold of a resource for the caller to change it (RFC 9110, 13.1); anything, where they said nothing.
 
-    versions: frozenset[int] | None
+    Args:
+        versions: those that it may have; any, if none are given.
+        unwanted: those that it may not have.
+        present: whether it must be there.
+        absent: whether it must not be there.
+    """
 
-    def check(self, version: int | None) -> None:
-        """Compares with the version of the locked row, or with none where the resource has no validator.
+    versions: frozenset[int] | None = None
+    unwanted: frozenset[int] = frozenset()
+    present: bool = False
+    absent: bool = False
+
+    def check(self, version: int | None, *, exists: bool = True) -> None:
+        """Compares with what is locked.
+
+        Args:
+            version: its version; none where the resource has no validator.
+            exists: whether it is there, which for what PUT makes it need not be.
 
         Raises:
-            Stale: the row has another version.
+            Stale: something else holds.
         """
-        if self.versions is not None and version not in self.versions:
+        fits = self.versions is None or version in self.versions
+        if not fits or version in self.unwanted or (self.absent if exists else self.present):
             raise Stale

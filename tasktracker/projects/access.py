@@ -18,7 +18,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from ..accounts.models import TeamMember
+from ..accounts.access import CAN_LOG_IN
+from ..accounts.models import TeamMember, User
 from ..core.database import session
 from ..core.errors import Conflict, Forbidden, NotFound
 from ..core.reading import Statement
@@ -125,6 +126,81 @@ def find(user_id: str, project_id: str, *, to: str = "read") -> Role:
         Forbidden: the role is too low.
     """
     return check(role_of(user_id, project_id), to)
+
+
+_PROJECT, _OTHER, _TEAM = (bindparam(name, type_=Id()) for name in ("project", "other", "team"))
+_USER_THERE = Statement(
+    select(
+        role_in_id(_PROJECT, _OTHER).label("role"),
+        select(User.id).where(User.id == _OTHER, CAN_LOG_IN).exists().label("can_log_in"),
+        select(ProjectMember.role)
+        .where(ProjectMember.project_id == _PROJECT, ProjectMember.user_id == _OTHER)
+        .exists()
+        .label("is_member"),
+    )
+)
+_TEAM_THERE = Statement(
+    select(
+        select(TeamMember.role).where(TeamMember.team_id == _TEAM, TeamMember.user_id == ME).exists().label("is_mine"),
+        select(ProjectTeam.role)
+        .where(ProjectTeam.project_id == _PROJECT, ProjectTeam.team_id == _TEAM)
+        .exists()
+        .label("is_in_project"),
+    )
+)
+
+
+def find_user(user_id: str, project_id: str, other_id: str, *, to: str) -> bool:
+    """Whom a role can be given to: whoever can log in, or belongs to the project already. Gives whether they have one.
+
+    Raises:
+        NotFound: the project may not be seen, or there is no such user.
+        Forbidden: the caller's role is too low.
+    """
+    find(user_id, project_id, to=to)
+    other = _USER_THERE.rows(project=project_id, other=other_id)[0]
+    if not other.can_log_in and other.role == NO_ROLE:
+        raise NotFound
+    return other.is_member or other.role == Role.owner
+
+
+def find_member(user_id: str, project_id: str, other_id: str, *, to: str) -> None:
+    """Who has a role of their own in a project, which they may always give up.
+
+    Raises:
+        NotFound: the project may not be seen, or the user has no role of their own in it.
+        Forbidden: the caller's role is too low.
+    """
+    find(user_id, project_id, to="leave" if other_id == user_id else to)
+    other = _USER_THERE.rows(project=project_id, other=other_id)[0]
+    if not other.is_member and other.role != Role.owner:
+        raise NotFound
+
+
+def find_own_team(user_id: str, project_id: str, team_id: str, *, to: str) -> bool:
+    """A team that the caller can bring into a project. Gives whether it is there.
+
+    Raises:
+        NotFound: the project or the team may not be seen.
+        Forbidden: the caller's role is too low, or they do not belong to the team, which is in the project.
+    """
+    find(user_id, project_id, to=to)
+    team = _TEAM_THERE.rows(me=user_id, project=project_id, team=team_id)[0]
+    if not team.is_mine:
+        raise Forbidden if team.is_in_project else NotFound
+    return team.is_in_project
+
+
+def find_team(user_id: str, project_id: str, team_id: str, *, to: str) -> None:
+    """A team in a project.
+
+    Raises:
+        NotFound: the project may not be seen, or the team is not in it.
+        Forbidden: the caller's role is too low.
+    """
+    find(user_id, project_id, to=to)
+    if not _TEAM_THERE.rows(me=user_id, project=project_id, team=team_id)[0].is_in_project:
+        raise NotFound
 
 
 def lock(user_id: str, project_id: str, *, to: str) -> tuple[Project, Role]:

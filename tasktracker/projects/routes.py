@@ -108,7 +108,7 @@ def list_members(query: dict[str, Any], project_id: str) -> Response:
 @blueprint.route(
     MEMBER,
     method="PUT",
-    find=access.find,
+    find=access.find_user,
     to="manage_members",
     conditional=True,
     conflicts=["project_archived", "inbox_fixed", "owner_required"],
@@ -123,7 +123,14 @@ def put_member(body: dict[str, Any], project_id: str, user_id: str, expected: Ex
     return answer(services.put_member(me(), project_id, user_id, body["role"], expected))
 
 
-@blueprint.route(MEMBER, method="DELETE", find=access.find, conditional=True, conflicts=["project_archived", "owner_required"])
+@blueprint.route(
+    MEMBER,
+    method="DELETE",
+    find=access.find_member,
+    to="manage_members",
+    conditional=True,
+    conflicts=["project_archived", "owner_required"],
+)
 @blueprint.response(204)
 def delete_member(project_id: str, user_id: str, expected: Expected) -> Response:
     """Take a user out of a project
@@ -146,7 +153,12 @@ def list_project_teams(query: dict[str, Any], project_id: str) -> Response:
 
 
 @blueprint.route(
-    TEAM, method="PUT", find=access.find, to="manage_members", conditional=True, conflicts=["project_archived", "inbox_fixed"]
+    TEAM,
+    method="PUT",
+    find=access.find_own_team,
+    to="manage_members",
+    conditional=True,
+    conflicts=["project_archived", "inbox_fixed"],
 )
 @blueprint.arguments(MembershipChange())
 @blueprint.response(200, ProjectTeamSchema())
@@ -158,7 +170,9 @@ def put_project_team(body: dict[str, Any], project_id: str, team_id: str, expect
     return answer(services.put_team(me(), project_id, team_id, body["role"], expected))
 
 
-@blueprint.route(TEAM, method="DELETE", find=access.find, to="manage_members", conditional=True, conflicts=["project_archived"])
+@blueprint.route(
+    TEAM, method="DELETE", find=access.find_team, to="manage_members", conditional=True, conflicts=["project_archived"]
+)
 @blueprint.response(204)
 def delete_project_team(project_id: str, team_id: str, expected: Expected) -> Response:
     """Take a team out of a project

@@ -140,10 +140,10 @@ def put_member(me: str, project_id: str, user_id: str, role: str, expected: Expe
         Conflict: `project_archived`, `inbox_fixed` or `owner_required`.
     """
     project, caller = access.lock(me, project_id, to="manage_members")
+    exists = access.find_user(me, project_id, user_id, to="manage_members")
     if user_id != me:
         _check_may_set(caller, access.role_of(user_id, project_id))
-        _check_user(user_id)
-    expected.check(None)
+    expected.check(None, exists=exists)
     _check_shareable(project)
     access.check_open(project.archived_at)
     if user_id == me:
@@ -155,12 +155,6 @@ def put_member(me: str, project_id: str, user_id: str, role: str, expected: Expe
 def _put(row: ProjectMember | ProjectTeam) -> None:
     session().merge(row)
     session().flush()
-
-
-def _check_user(user_id: str) -> None:
-    """A user who cannot log in cannot be added."""
-    if not _is_enabled(user_id):
-        raise NotFound
 
 
 def _is_enabled(user_id: str) -> bool:
@@ -182,12 +176,11 @@ def delete_member(me: str, project_id: str, user_id: str, expected: Expected) ->
         Conflict: `project_archived` or `owner_required`.
     """
     project, caller = access.lock(me, project_id, to="leave" if user_id == me else "manage_members")
+    access.find_member(me, project_id, user_id, to="manage_members")
     if user_id == me:
         _check_not_owner(caller)
     else:
         _check_may_set(caller, access.role_of(user_id, project_id))
-    if session().get(ProjectMember, (project_id, user_id)) is None:
-        raise NotFound
     expected.check(None)
     access.check_open(project.archived_at)
     _remove_member(project_id, user_id)
@@ -206,10 +199,8 @@ def put_team(me: str, project_id: str, team_id: str, role: str, expected: Expect
     """
     teams.hold(me, team_id)
     project, caller = access.lock(me, project_id, to="manage_members")
-    expected.check(None)
+    expected.check(None, exists=access.find_own_team(me, project_id, team_id, to="manage_members"))
     present = session().get(ProjectTeam, (project_id, team_id))
-    if session().get(TeamMember, (team_id, me)) is None:
-        raise Forbidden if present else NotFound
     _check_shareable(project)
     access.check_open(project.archived_at)
     _check_may_set(caller, Role[present.role] if present else None)
@@ -227,10 +218,10 @@ def delete_team(me: str, project_id: str, team_id: str, expected: Expected) -> N
         Conflict: `project_archived`.
     """
     project, caller = access.lock(me, project_id, to="manage_members")
-    expected.check(None)
     present = session().get(ProjectTeam, (project_id, team_id))
     if present is None:
         raise NotFound
+    expected.check(None)
     _check_may_set(caller, Role[present.role])
     access.check_open(project.archived_at)
     session().delete(present)

@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import aliased
 
+from ..accounts.access import CAN_LOG_IN
+from ..accounts.models import User
 from ..core import events
 from ..core.database import Overtaken, session, transactional
 from ..core.errors import Invalid, NotFound
@@ -27,7 +29,7 @@ from . import access, queries
 from .models import COMPLETED, Task
 
 _tasks, _projects, _task_tags = table_of(Task), table_of(Project), table_of(TaskTag)
-_PROJECT_ID = bindparam("project", type_=Id())
+_PROJECT_ID, _ASSIGNEE = bindparam("project", type_=Id()), bindparam("assignee", type_=Id())
 _INBOX = Statement(select(Project.id).where(Project.owner_id == bindparam("me", type_=Id()), Project.is_inbox))
 _UPDATE = update(_tasks).where(_tasks.c.id == bindparam("task", type_=Id())).values(version=_tasks.c.version + 1)
 _COUNT_UP = (
@@ -46,7 +48,8 @@ _HOLD = (
 )
 _LINKS = Statement(
     select(
-        role_in_id(_PROJECT_ID, bindparam("assignee", type_=Id())).label("role"),
+        role_in_id(_PROJECT_ID, _ASSIGNEE).label("role"),
+        select(User.id).where(User.id == _ASSIGNEE, CAN_LOG_IN).exists().label("can_log_in"),
         select(func.count())
         .select_from(Tag)
         .where(Tag.project_id == _PROJECT_ID, among(Tag.id, bindparam("tags", type_=Many(Id()))))
@@ -227,12 +230,12 @@ def _sees(project_id: str, user_id: str | None) -> bool:
 
 
 def _check_links(project_id: str, assignee: str | None, tag_ids: Sequence[str]) -> None:
-    """An assignee must see the project, and a tag belong to it."""
+    """An assignee must see the project and be able to log in, and a tag belong to it."""
     if assignee is None and not tag_ids:
         return
     wanted = list(dict.fromkeys(tag_ids))
     found = _LINKS.rows(project=project_id, assignee=assignee, tags=wanted)[0]
-    if assignee is not None and found.role == NO_ROLE:
+    if assignee is not None and (found.role == NO_ROLE or not found.can_log_in):
         raise Invalid.field("/assigned_to_id", "Not a user who can see the project.")
     if found.tags < len(wanted):
         raise Invalid.field("/tag_ids", "Not all of these are tags of the project.")

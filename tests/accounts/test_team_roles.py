@@ -83,20 +83,6 @@ def test_the_table_covers_every_action_and_every_route(app, people):
     assert rules == {(method, rule.rule) for rule in under for method in rule.methods - {"HEAD", "OPTIONS"}}
 
 
-@pytest.mark.parametrize("request_", ROUTES)
-def test_what_is_hidden_looks_like_what_does_not_exist(people, team, request_):
-    stranger = people["stranger"]
-    method, hidden = fill(request_, team, people, "stranger")
-    missing = [hidden.replace(team, other) for other in (NOBODY, "nonsense", "1", team.upper())]
-    usual = seen(stranger.call(method, missing[0], json=ROUTES[request_]))
-    assert usual[0] == 404
-    for path in (hidden, *missing):
-        assert seen(stranger.call(method, path, json=ROUTES[request_])) == usual, path
-    for way, request in WAYS.items():
-        for path in (hidden, missing[0]):
-            assert seen(stranger.call(method, path, **request)) == usual, (way, path)
-
-
 def test_a_role_is_judged_before_the_body(people, team):
     for way in ("malformed JSON", "unknown field", "another media type", "too large"):
         assert people["member"].patch(f"/teams/{team}", **WAYS[way]).status_code == 403
@@ -125,11 +111,16 @@ def test_who_cannot_log_in_is_not_added_and_looks_as_if_they_did_not_exist(app, 
         assert gone.id not in boss.get(members, query={"page_size": 100}).text
 
 
-def test_who_was_disabled_gets_no_other_role_and_can_be_removed(app, ada, bob):
-    team = new_team(app, ada, bob)
+def test_who_was_disabled_and_belongs_to_it_is_seen_gets_another_role_and_can_be_removed(app, ada, bob):
+    project, team = ada.project(), new_team(app, ada, bob)
+    ada.add(project, bob, "admin")
     lock_out(app, bob)
-    problem(ada.put(f"/teams/{team}/members/{bob.id}", {"role": "admin"}), 404)
-    assert ada.delete(f"/teams/{team}/members/{bob.id}").status_code == 204
+    for members, role in ((f"/teams/{team}/members", "admin"), (f"/projects/{project['id']}/members", "viewer")):
+        answer = ada.put(f"{members}/{bob.id}", {"role": role})
+        assert (answer.status_code, answer.json["role"]) == (200, role)
+        assert {row["user"]["id"]: row["role"] for row in ada.get(members).json}[bob.id] == role
+        assert ada.delete(f"{members}/{bob.id}").status_code == 204
+        problem(ada.put(f"{members}/{bob.id}", {"role": role}), 404)
 
 
 # --- the last admin ---------------------------------------------------------------------------------------------------

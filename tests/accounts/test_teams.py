@@ -196,7 +196,7 @@ def test_a_membership_has_no_validator_to_be_held_to(ada, bob):
     path = where(team, "members", bob.id)
     problem(ada.put(path, {"role": "member"}, headers={"If-Match": '"1-a"'}), 412)
     assert ada.get(where(team)).json["member_count"] == 1
-    assert "ETag" not in ada.put(path, {"role": "member"}, headers={"If-Match": "*"}).headers
+    assert "ETag" not in ada.put(path, {"role": "member"}).headers
     problem(ada.delete(where(team, "members", NOBODY), headers={"If-Match": '"1-a"'}), 404)
     problem(ada.delete(path, headers={"If-Match": '"1-a"'}), 412)
     assert ada.delete(path, headers={"If-Match": "*"}).status_code == 204

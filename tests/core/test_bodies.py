@@ -8,9 +8,9 @@ from ..people import NOBODY, new_person, pointers, problem
 
 BODIES = ["POST /auth/login", "POST /auth/refresh", "PATCH /users/me", "POST /tasks", "POST /projects", "POST /tags",
           "PATCH /tasks/{task}", "PATCH /projects/{project}", "PATCH /tags/{tag}", "POST /projects/{project}/tasks",
-          "POST /projects/{project}/tags", "PUT /projects/{project}/members/{nobody}"]  # fmt: skip
+          "POST /projects/{project}/tags", "PUT /projects/{project}/members/{ada}"]  # fmt: skip
 BODILESS = ["POST /auth/logout", "GET /users/me", "GET /tasks", "GET /projects", "GET /tasks/{task}", "DELETE /tasks/{task}",
-            "DELETE /projects/{project}/members/{nobody}"]  # fmt: skip
+            "DELETE /projects/{project}/members/{ada}"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def call(app):
     """Calls a route as Ada, with ids of what is hers in place of the names in braces."""
     ada = new_person(app, "ada")
     project = ada.project()
-    ids = {"project": project["id"], "task": ada.task(project)["id"], "tag": ada.tag(project)["id"], "nobody": NOBODY}
+    ids = {"project": project["id"], "task": ada.task(project)["id"], "tag": ada.tag(project)["id"], "ada": ada.id}
 
     def to(route, **kwargs):
         method, path = route.format(**ids).split()
@@ -107,7 +107,7 @@ TEXTS = [
     ("POST /tasks", "status"),
     ("POST /projects", "key"),
     ("PATCH /tags/{tag}", "name"),
-    ("PUT /projects/{project}/members/{nobody}", "role"),
+    ("PUT /projects/{project}/members/{ada}", "role"),
 ]
 
 

@@ -46,7 +46,9 @@ def test_a_member_is_removed_once(ada, bob, project):
 @pytest.mark.parametrize("body", [{}, {"role": "owner"}, {"role": "boss"}, {"role": None}, {"role": 1}, {"role": ""}])
 def test_no_other_role_can_be_given(ada, bob, project, body):
     assert pointers(ada.put(member(project, bob), body)) == {"/role"}
-    assert pointers(ada.put(path(project, "teams", NOBODY), body)) == {"/role"}
+    team = new_team(ada.app, ada)
+    assert pointers(ada.put(path(project, "teams", team), body)) == {"/role"}
+    problem(ada.put(path(project, "teams", NOBODY), body), 404)
     assert members(ada, project) == {ada.id: "owner"}
 
 

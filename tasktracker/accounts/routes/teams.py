@@ -83,7 +83,7 @@ def list_team_members(query: dict[str, Any], team_id: str) -> Response:
     return answer_page(queries.MEMBERS.page(query, me=me(), team=team_id), query)
 
 
-@blueprint.route(MEMBER, method="PUT", find=access.find, to="manage_members", conditional=True, conflicts=["last_admin"])
+@blueprint.route(MEMBER, method="PUT", find=access.find_user, to="manage_members", conditional=True, conflicts=["last_admin"])
 @blueprint.arguments(TeamMembershipChange())
 @blueprint.response(200, TeamMemberSchema())
 def put_team_member(body: dict[str, Any], team_id: str, user_id: str, expected: Expected) -> Response:
@@ -94,7 +94,9 @@ def put_team_member(body: dict[str, Any], team_id: str, user_id: str, expected: 
     return answer(teams.put_member(me(), team_id, user_id, body["role"], expected))
 
 
-@blueprint.route(MEMBER, method="DELETE", find=access.find, conditional=True, conflicts=["last_admin"])
+@blueprint.route(
+    MEMBER, method="DELETE", find=access.find_member, to="manage_members", conditional=True, conflicts=["last_admin"]
+)
 @blueprint.response(204)
 def delete_team_member(team_id: str, user_id: str, expected: Expected) -> Response:
     """Take a user out of a team

@@ -75,14 +75,12 @@ def put_member(me: str, team_id: str, user_id: str, role: str, expected: Expecte
     """Gives a user a role in a team.
 
     Raises:
-        NotFound: the team may not be seen, or there is no such user who can log in.
+        NotFound: the team may not be seen, or there is no such user who can log in or belongs to it.
         Forbidden: the caller is no admin of the team.
         Conflict: `last_admin`.
     """
     access.lock(me, team_id, to="manage_members")
-    if not _hold_user(user_id):
-        raise NotFound
-    expected.check(None)
+    expected.check(None, exists=access.hold_user(team_id, user_id))
     if TeamRole[role] < TeamRole.admin:
         check_other_admin(team_id, user_id)
     _put(team_id, user_id, role)
