@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -69,7 +70,8 @@ def _work_until_told_to_stop() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, finish)
-    click.echo("The worker waits for jobs; Ctrl-C stops it.")
+    with suppress(OSError):  # It works also where nobody reads what it says.
+        click.echo("The worker waits for jobs; Ctrl-C stops it.")
     app: Any = current_app
     worker.work(app._get_current_object(), stop)  # noqa: SLF001 - the application behind Flask's stand-in for it.
 

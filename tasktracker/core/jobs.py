@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from .database import is_on_postgresql, session, transactional
 from .errors import Refusal
+from .logs import reason_of
 from .models import Base, new_id, now
 from .reading import Statement
 from .types import Id, UtcDateTime
@@ -183,7 +184,7 @@ def _done(taken: Taken) -> None:
 
 @transactional
 def _failed(taken: Taken, error: Exception) -> None:
-    reason = _reason(error)
+    reason = f"HopelessError: {error}" if isinstance(error, HopelessError) else reason_of(error)
     recurs = taken.kind in _recurring
     values: dict[str, Any] = {"last_error": reason}
     if not recurs and (isinstance(error, HopelessError) or taken.attempts >= _MOST_ATTEMPTS):
@@ -196,12 +197,6 @@ def _failed(taken: Taken, error: Exception) -> None:
     if not isinstance(error, HopelessError | OSError | Refusal):
         log.error("Job %s (%s)", taken.id, taken.kind, exc_info=error)
     session().execute(update(Job).where(_is_in_hand(taken)).values(values))
-
-
-def _reason(error: Exception) -> str:
-    """One line that every database and every terminal takes."""
-    line = f"{type(error).__name__}: {error}".partition("\n")[0][:300]
-    return "".join(character if character.isprintable() else "?" for character in line)
 
 
 @transactional
