@@ -59,12 +59,14 @@ def test_an_early_answer_arrives_and_the_connection_goes_on(service, sent):
 
 
 def test_requests_that_come_at_once_are_answered_in_their_order(service):
-    paths = ["/healthz", "/nope", "/api/v1/tasks", "/api/v1/auth/login"]
+    kinds = [
+        ("GET", "/healthz", b""),
+        ("GET", "/nope", b""),
+        ("GET", "/api/v1/tasks", b""),
+        ("POST", "/api/v1/auth/login", b"{}"),
+    ]
     sent = [
-        ask(
-            "POST" if n % 4 == 3 else "GET", paths[n % 4], f"X-Request-ID: n{n}", body=b"{}" if n % 4 == 3 else b"", keep=n < 19
-        )
-        for n in range(20)
+        ask(method, path, f"X-Request-ID: n{n}", body=body, keep=n < 19) for n, (method, path, body) in enumerate(kinds * 5)
     ]
     answers = talk(service.address, b"".join(sent))
     expected = [([200, 404, 401, 422][n % 4], f"n{n}") for n in range(20 if service.kind == "gthread" else 1)]

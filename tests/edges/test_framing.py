@@ -32,7 +32,7 @@ REQUEST_LINES = {
     "an unknown method": (b"BREW /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 405),
     "a path of 9,000": (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
     "a query of 100,000": (b"GET /?" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
-    "a path of 8,000": (b"GET /" + b"a" * 8000 + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 404),
+    "a path of 4,000": (b"GET /" + b"a" * 4000 + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 404),
     "the PROXY protocol": (b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n" + GET + b"\r\n", 400),
 }
 HEADERS = {
