@@ -2,7 +2,7 @@
 
 A worker that takes a job makes it due again for the end of its lease: if the worker dies, another does the job. So a
 handler may run twice and must not mind. What fails is tried again after seconds, then minutes, then hours; what cannot
-succeed, or has failed too often, stays as a dead letter that `flask worker --status` shows.
+succeed, or has failed too often, stays as a dead letter for 30 days; `flask worker --status` shows it.
 """
 
 import json
@@ -27,6 +27,7 @@ LEASE = timedelta(minutes=2)
 # How long after each failure a job is tried again.
 BACK_OFF = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800))
 _MOST_ATTEMPTS = len(BACK_OFF) + 1
+DEAD_LETTER_LIFETIME = timedelta(days=30)
 
 log = logging.getLogger(__name__)
 

@@ -28,13 +28,17 @@ def disable(username: str) -> bool:
 
 
 @transactional
-def enable(username: str) -> bool:
-    """Lets a user in again; false if they were not kept out.
+def enable(username: str) -> tuple[bool, bool]:
+    """Lets a user in again.
+
+    Returns:
+        Whether they were kept out, and whether their account waits for its address to be confirmed.
 
     Raises:
         NotFound: there is no such user.
     """
-    return _changed(_locked(username), "user_enabled", disabled_at=None)
+    user = _locked(username)
+    return _changed(user, "user_enabled", disabled_at=None), user.activated_at is None
 
 
 @transactional
