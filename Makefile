@@ -13,7 +13,7 @@ export PORT
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak fuzz check format lint types migrations lock up clean
+.PHONY: help run test soak fuzz check format lint types migrations lock sbom up clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -45,7 +45,7 @@ format: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
-	$(BIN)/bandit --quiet --recursive tasktracker config.py wsgi.py gunicorn.conf.py
+	$(BIN)/bandit --quiet --recursive tasktracker config.py wsgi.py gunicorn.conf.py tools
 
 types: $(VENV)/.installed-dev
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
@@ -61,12 +61,15 @@ lock: $(VENV)/.installed-dev ## requirements.lock and requirements-dev.lock anew
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-annotate --no-header $$name.txt --output-file $$name.lock || exit 1; done
 
+sbom: $(VENV)/.installed-dev ## sbom.json: the bill of materials (CycloneDX) of what requirements.lock names
+	$(BIN)/python tools/sbom.py sbom.json
+
 up: ## PostgreSQL and Redis in containers
 	@docker compose version > /dev/null 2>&1 || { echo "make up needs Docker with its compose plugin"; exit 1; }
 	docker compose up --detach --wait
 
 clean: ## removes what was installed and made, but for instance/ with its data
-	rm -rf $(VENV) .coverage* .hypothesis .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) sbom.json .coverage* .hypothesis .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.installed: requirements.lock

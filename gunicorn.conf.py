@@ -5,6 +5,7 @@ The settings are read here, in the master process, so that a fault stops the sta
 
 import os
 import sys
+from typing import Any
 
 from config import SettingsError, load
 
@@ -36,3 +37,11 @@ control_socket_disable = True
 accesslog = None  # TaskTracker writes a line for each request itself.
 # TRUSTED_PROXIES says how many proxies count; gunicorn itself believes none.
 forwarded_allow_ips = ""
+
+
+def post_fork(_arbiter: object, worker: Any) -> None:
+    """Has what gunicorn answers itself look like every other answer."""
+    # Not in the master: a worker that is made after SIGHUP loads the code anew.
+    from tasktracker.core import wire  # noqa: PLC0415
+
+    wire.install(worker, settings)

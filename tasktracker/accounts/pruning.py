@@ -1,4 +1,4 @@
-"""What is deleted when its time is over: sessions, tokens, and accounts whose address was never confirmed."""
+"""What is deleted when its time is over: sessions, tokens, accounts that nobody confirmed, and jobs that failed for good."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -27,6 +27,7 @@ def prune(_: jobs.Taken) -> None:
         (Session, or_(Session.expires_at < moment - LEEWAY, Session.last_used_at < moment - IDLE_LIFETIME - LEEWAY)),
         # The addresses where they were used are known for as long as a session would be.
         (MailedToken, MailedToken.expires_at < moment - IDLE_LIFETIME),
+        (jobs.Job, jobs.Job.failed_at < moment - jobs.DEAD_LETTER_LIFETIME),
     ]
     for model, condition in conditions:
         _until_none_is_left(lambda model=model, condition=condition: _delete(model, condition))

@@ -18,7 +18,7 @@ from ipaddress import ip_address
 import redis
 from sqlalchemy import ColumnElement, bindparam, exists, func, insert, literal, or_, select, union, update
 
-from ..core import store
+from ..core import audit, store
 from ..core.database import on_rollback, session, transactional
 from ..core.errors import NotFound, Unavailable
 from ..core.limits import network_of
@@ -139,7 +139,8 @@ def rotate(session_id: str, refresh_id: str) -> Granted | None:
         .one_or_none()
     )
     if used is None:
-        _end(Session.id == session_id)
+        if _end(Session.id == session_id):
+            audit.record("refresh_token_reused", user_id=touched.user_id, session_id=session_id)
         return None
     return _grant(touched.user_id, session_id, touched.expires_at)
 
@@ -188,9 +189,11 @@ def end_all(user_id: str, *, but: str | None = None) -> None:
 def _end(*which: ColumnElement[bool]) -> bool:
     moment = now()
     ended = update(Session).where(*which, Session.revoked_at.is_(None), Session.expires_at > moment)
-    ids = session().scalars(ended.values(revoked_at=moment).returning(Session.id)).all()
-    _block(ids)
-    return bool(ids)
+    rows = session().execute(ended.values(revoked_at=moment).returning(Session.id, Session.user_id)).all()
+    _block([row.id for row in rows])
+    for row in rows:
+        audit.record("session_ended", user_id=row.user_id, session_id=row.id)
+    return bool(rows)
 
 
 def _block(session_ids: Sequence[str]) -> None:

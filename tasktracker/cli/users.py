@@ -22,10 +22,10 @@ from ..core.reading import Statement
 from .terminal import told_plainly
 
 _AT_ONCE = 500
-_HEADERS = ("USERNAME", "E-MAIL", "DISPLAY NAME", "ADMIN", "DISABLED", "CREATED")
+_HEADERS = ("USERNAME", "E-MAIL", "DISPLAY NAME", "ADMIN", "CONFIRMED", "DISABLED", "CREATED")
 _WIDTHS = Statement(select(*(func.max(func.length(column)) for column in (User.username, User.email, User.display_name))))
 _USERS = Statement(
-    select(User.username, User.email, User.display_name, User.is_admin, User.disabled_at, User.created_at)
+    select(User.username, User.email, User.display_name, User.is_admin, User.activated_at, User.disabled_at, User.created_at)
     .where(User.username > bindparam("after", type_=String()))
     .order_by(User.username)
     .limit(bindparam("most", type_=Integer()))
@@ -89,8 +89,11 @@ def disable(username: str) -> None:
 @told_plainly
 def enable(username: str) -> None:
     """Let a user in again."""
-    done = administration.enable(username)
-    click.echo(f"{username} can log in again." if done else f"{username} was not kept out.")
+    done, waits = administration.enable(username)
+    if done and waits:
+        click.echo(f"{username} is not kept out any more, and can log in once the address is confirmed.")
+    else:
+        click.echo(f"{username} can log in again." if done else f"{username} was not kept out.")
 
 
 @users.command("promote")
@@ -117,7 +120,7 @@ def send_reset(username: str) -> None:
 def show() -> None:
     """List all accounts, by username."""
     longest = [width or 0 for width in _WIDTHS.rows()[0]]
-    widths = [max(len(header), width) for header, width in zip(_HEADERS, (*longest, 0, 20, 20), strict=True)]
+    widths = [max(len(header), width) for header, width in zip(_HEADERS, (*longest, 0, 0, 20, 20), strict=True)]
     for cells in (_HEADERS, *_table()):
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
 
@@ -126,7 +129,9 @@ def _table() -> Iterator[tuple[str, ...]]:
     for user in _all_users():
         disabled = f"{user.disabled_at:%Y-%m-%dT%H:%M:%SZ}" if user.disabled_at else "-"
         admin = "yes" if user.is_admin else "-"
-        yield user.username, user.email, user.display_name, admin, disabled, f"{user.created_at:%Y-%m-%dT%H:%M:%SZ}"
+        confirmed = "yes" if user.activated_at else "waits"
+        created = f"{user.created_at:%Y-%m-%dT%H:%M:%SZ}"
+        yield user.username, user.email, user.display_name, admin, confirmed, disabled, created
 
 
 def _all_users() -> Iterator[Row[Any]]:

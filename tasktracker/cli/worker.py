@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -17,7 +18,11 @@ from .terminal import table, told_plainly
 _MOST_SHOWN = 50
 _WAITING = Statement(
     select(
-        Job.kind, func.count().label("waiting"), func.max(Job.attempts).label("attempts"), func.min(Job.due_at).label("due_at")
+        Job.kind,
+        func.count().label("waiting"),
+        func.max(Job.attempts).label("attempts"),
+        func.min(Job.due_at).label("due_at"),
+        func.max(Job.last_error).label("reason"),
     )
     .where(Job.failed_at.is_(None))
     .group_by(Job.kind)
@@ -69,16 +74,17 @@ def _work_until_told_to_stop() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, finish)
-    click.echo("The worker waits for jobs; Ctrl-C stops it.")
+    with suppress(OSError):  # It works also where nobody reads what it says.
+        click.echo("The worker waits for jobs; Ctrl-C stops it.")
     app: Any = current_app
     worker.work(app._get_current_object(), stop)  # noqa: SLF001 - the application behind Flask's stand-in for it.
 
 
 def _show() -> None:
-    waiting = [(row.kind, str(row.waiting), str(row.attempts), _time(row.due_at)) for row in _WAITING.rows()]
+    waiting = [(row.kind, str(row.waiting), str(row.attempts), _time(row.due_at), row.reason or "") for row in _WAITING.rows()]
     dead = [(row.id, row.kind, _time(row.failed_at), str(row.attempts), row.last_error or "") for row in _DEAD.rows()]
     click.echo("Waiting:" if waiting else "Nothing waits.")
-    for line in table(("KIND", "JOBS", "MOST ATTEMPTS", "NEXT"), waiting) if waiting else ():
+    for line in table(("KIND", "JOBS", "MOST ATTEMPTS", "NEXT", "A FAILURE"), waiting) if waiting else ():
         click.echo(line)
     click.echo("\nFailed for good (--retry tries them again):" if dead else "\nNothing has failed for good.")
     for line in table(("ID", "KIND", "SINCE", "ATTEMPTS", "REASON"), dead) if dead else ():

@@ -6,14 +6,12 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from traceback import format_tb
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlencode
+from urllib.parse import unquote_to_bytes, urlencode, urlsplit
 
 import redis
 import structlog
 from flask import Flask, Response, g, request
-from sqlalchemy.exc import DBAPIError
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -21,16 +19,18 @@ from werkzeug.sansio.utils import host_is_trusted
 
 from config import Settings
 
-from . import database, errors
+from . import audit, database, errors
 from .json import to_bytes
 from .limits import Standing
+from .logs import reason_of
 from .models import new_id
+from .parsing import discard_body
 from .results import Expected, Page, Resource
 
 PREFIX = "/api/v1"
 MOST_ERRORS = 50
 # The names that RFC 9110 gives, where Python still has older ones.
-_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+_TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 _STATUS: dict[type[errors.Refusal], int] = {
     errors.Malformed: 400,
     errors.Unauthenticated: 401,
@@ -53,7 +53,7 @@ _DETAILS = {
 }
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _ETAG = re.compile(r'"([0-9]{1,18})-[0-9a-f]+"')
-_CSP = "default-src 'none'; frame-ancestors 'none'"
+CSP = "default-src 'none'; frame-ancestors 'none'"
 _PROBES = ("/healthz", "/readyz")  # A load balancer asks them by address, not by name.
 
 log = logging.getLogger(__name__)
@@ -170,14 +170,7 @@ def problem(
     status: int, code: str, detail: str, faults: Sequence[errors.Fault] = (), headers: Mapping[str, str] | None = None
 ) -> Response:
     """An answer of 400 or more."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": title_of(status),
-        "status": status,
-        "code": code,
-        "detail": printable(detail),
-        "request_id": request_id(),
-    }
+    body = problem_body(status, code, detail, request_id())
     if faults:
         body["errors"] = [
             {"location": fault.location, "pointer": printable(fault.pointer), "message": printable(fault.message)}
@@ -188,9 +181,26 @@ def problem(
     return response
 
 
+def problem_body(status: int, code: str, detail: str, request_id: str) -> dict[str, Any]:
+    """What every problem says."""
+    return {
+        "type": "about:blank",
+        "title": title_of(status),
+        "status": status,
+        "code": code,
+        "detail": printable(detail),
+        "request_id": request_id,
+    }
+
+
 def title_of(status: int) -> str:
     """The name of a status code."""
     return _TITLES.get(status) or HTTPStatus(status).phrase
+
+
+def code_of(status: int) -> str:
+    """The word for programs where nothing more is known than the status."""
+    return "not_found" if status == 404 else re.sub("[^a-z]+", "_", title_of(status).lower())
 
 
 def printable(text: str) -> str:
@@ -201,6 +211,16 @@ def printable(text: str) -> str:
 def refuse(refusal: errors.Refusal) -> Response:
     """The answer to a refusal of the domain."""
     status = next(_STATUS[kind] for kind in type(refusal).__mro__ if kind in _STATUS)
+    if status in (403, 429):
+        route = str(request.url_rule) if request.url_rule else None
+        audit.refused(
+            "access_denied" if status == 403 else "limit_reached",
+            code=refusal.code,
+            method=request.method,
+            route=route,
+            user_id=_user_id(),
+            address=request.remote_addr,
+        )
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(refusal.retry_after)
@@ -214,30 +234,16 @@ def refuse_http(error: HTTPException) -> Response:
     if status < 400:
         return original  # pyright: ignore[reportReturnType] - a redirect of the router.
     headers = {name: value for name, value in original.headers.items() if name in ("Allow", "Retry-After")}
-    title = title_of(status)
-    code = "not_found" if status == 404 else re.sub("[^a-z]+", "_", title.lower())
-    return problem(status, code, _DETAILS.get(status, f"{title}."), headers=headers)
+    return problem(status, code_of(status), _DETAILS.get(status, f"{title_of(status)}."), headers=headers)
 
 
 def refuse_fault(error: Exception) -> Response:
     """The answer when a part of the service fails: 503 where trying again may help, else 500."""
     if isinstance(error, redis.RedisError) or database.is_away(error):
-        _log_fault("A part of the service does not answer", error)
+        log.error("A part of the service does not answer: %s", reason_of(error), exc_info=error)
         return refuse(errors.Unavailable())
-    _log_fault("Unexpected fault", error)
+    log.error("Unexpected fault: %s", reason_of(error), exc_info=error)
     return problem(500, "internal_server_error", _DETAILS[500])
-
-
-def _log_fault(event: str, error: Exception) -> None:
-    """Logs a fault with where it happened; of the database's words only the first line, since others quote rows."""
-    if isinstance(error, redis.RedisError):
-        log.error("%s: %s: %s", event, type(error).__name__, error)
-        return
-    if not isinstance(error, DBAPIError):
-        log.error(event, exc_info=error)
-        return
-    said = str(error.orig).partition("\n")[0]
-    log.error("%s: %s: %s\n%s", event, type(error.orig).__name__, said, "".join(format_tb(error.__traceback__)))
 
 
 # --- hooks ------------------------------------------------------------------------------------------------------------
@@ -251,6 +257,18 @@ def request_id() -> str:
     return g.request_id
 
 
+def security_headers(settings: Settings) -> dict[str, str]:
+    """What every answer carries, whatever it is about."""
+    headers = {
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+    if settings.public_url.startswith("https://"):
+        headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+    return headers
+
+
 def init_app(app: Flask, settings: Settings) -> None:
     """Adds to the application what every request and every answer goes through."""
     app.register_error_handler(errors.Refusal, refuse)
@@ -259,13 +277,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=0)
-    common = {
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-        "Cross-Origin-Resource-Policy": "same-origin",
-    }
-    if settings.public_url.startswith("https://"):
-        common["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+    common = security_headers(settings)
 
     @app.before_request
     def begin() -> None:
@@ -277,13 +289,14 @@ def init_app(app: Flask, settings: Settings) -> None:
 
     @app.after_request
     def end(response: Response) -> Response:
+        discard_body(request)
         headers = response.headers
         headers["X-Request-ID"] = request_id()
         for name, value in common.items():
             headers[name] = value
         if "rate_limit" in g:
             _add_limit(headers, g.rate_limit)
-        headers.setdefault("Content-Security-Policy", _CSP)
+        headers.setdefault("Content-Security-Policy", CSP)
         headers.setdefault("Cache-Control", "private, no-cache" if "caller" in g else "no-store")
         if settings.cors_origins:
             response.vary.add("Origin")
@@ -307,14 +320,25 @@ def _log(status: int) -> None:
         method=request.method,
         route=str(request.url_rule) if request.url_rule else None,
         status=status,
-        user_id=g.caller.user_id if "caller" in g else None,
+        user_id=_user_id(),
         ms=round((time.perf_counter() - g.started) * 1000, 2),
     )
 
 
+def _user_id() -> str | None:
+    return g.caller.user_id if "caller" in g else None
+
+
 def _check_host(trusted: Sequence[str]) -> None:
+    if request.path in _PROBES:
+        return
     host = request.environ.get("HTTP_HOST", "").lower()
-    if trusted and request.path not in _PROBES and not host_is_trusted(host, trusted):
+    if not host and request.environ["SERVER_PROTOCOL"] == "HTTP/1.1":
+        raise errors.Malformed("HTTP/1.1 needs the header Host.", "host_missing")
+    # A request target may be a whole URL, whose host then counts (RFC 9112, 3.2.2).
+    target = request.environ.get("RAW_URI", "/")
+    named = {host} if target.startswith(("/", "*")) else {host, urlsplit(target).netloc.lower()}
+    if trusted and not all(host_is_trusted(name, trusted) for name in named):
         raise errors.Malformed("This service does not answer for that host.", "host_not_trusted")
 
 

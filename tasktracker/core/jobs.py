@@ -2,7 +2,7 @@
 
 A worker that takes a job makes it due again for the end of its lease: if the worker dies, another does the job. So a
 handler may run twice and must not mind. What fails is tried again after seconds, then minutes, then hours; what cannot
-succeed, or has failed too often, stays as a dead letter that `flask worker --status` shows.
+succeed, or has failed too often, stays as a dead letter for 30 days; `flask worker --status` shows it.
 """
 
 import json
@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from .database import is_on_postgresql, session, transactional
 from .errors import Refusal
+from .logs import reason_of
 from .models import Base, new_id, now
 from .reading import Statement
 from .types import Id, UtcDateTime
@@ -26,6 +27,7 @@ LEASE = timedelta(minutes=2)
 # How long after each failure a job is tried again.
 BACK_OFF = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800))
 _MOST_ATTEMPTS = len(BACK_OFF) + 1
+DEAD_LETTER_LIFETIME = timedelta(days=30)
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +185,7 @@ def _done(taken: Taken) -> None:
 
 @transactional
 def _failed(taken: Taken, error: Exception) -> None:
-    reason = _reason(error)
+    reason = f"HopelessError: {error}" if isinstance(error, HopelessError) else reason_of(error)
     recurs = taken.kind in _recurring
     values: dict[str, Any] = {"last_error": reason}
     if not recurs and (isinstance(error, HopelessError) or taken.attempts >= _MOST_ATTEMPTS):
@@ -196,12 +198,6 @@ def _failed(taken: Taken, error: Exception) -> None:
     if not isinstance(error, HopelessError | OSError | Refusal):
         log.error("Job %s (%s)", taken.id, taken.kind, exc_info=error)
     session().execute(update(Job).where(_is_in_hand(taken)).values(values))
-
-
-def _reason(error: Exception) -> str:
-    """One line that every database and every terminal takes."""
-    line = f"{type(error).__name__}: {error}".partition("\n")[0][:300]
-    return "".join(character if character.isprintable() else "?" for character in line)
 
 
 @transactional

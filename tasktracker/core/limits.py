@@ -196,4 +196,5 @@ def init_app(app: Flask, settings: Settings) -> None:
     # Its own hooks look for limits at every request; ours are counted where it is known whose account is meant.
     app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
+    app.cli.commands.pop("limiter", None)  # Its commands know nothing of limits that are counted here.
     app.extensions[_EXTENSION] = limiter.limiter if client else _InTurn(limiter.storage)

@@ -1,9 +1,11 @@
 """How bodies and query strings are read: strictly, so that nothing a client wrote is silently ignored."""
 
+import time
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from flask import Request, request
+from gunicorn.http.errors import ParseException
 from marshmallow import RAISE, Schema, ValidationError, fields
 from webargs.flaskparser import FlaskParser
 from webargs.multidictproxy import MultiDictProxy
@@ -11,10 +13,11 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from . import json
-from .errors import Fault, Invalid, TooLarge, UnsupportedMedia
+from .errors import Fault, Invalid, Malformed, TooLarge, UnsupportedMedia
 
 LARGEST_BODY = 2**20
 _MOST_DISCARDED, _PIECE = 2**24, 2**16
+_DISCARDING_SECONDS = 2.0
 _LOCATIONS = {"json": "body", "query": "query"}
 
 
@@ -48,18 +51,20 @@ def read_body(req: Request) -> dict[str, Any] | None:
     Raises:
         TooLarge: more than 1 MiB.
         UnsupportedMedia: not `application/json`, or compressed, or in another encoding than UTF-8.
-        Malformed: not JSON as `core/json` reads it.
+        Malformed: cut, or in chunks that are none, or not JSON as `core/json` reads it.
         Invalid: JSON that is not an object.
     """
     try:
         data = req.get_data()
     except RequestEntityTooLarge as error:
-        _read_to_the_end(req)
         raise TooLarge from error
+    except ParseException as error:
+        raise Malformed("The chunks of the body cannot be read.") from error
     # A chunked body says no length: Werkzeug stops reading at its limit, which is one byte above ours.
     if len(data) > LARGEST_BODY:
-        _read_to_the_end(req)
         raise TooLarge
+    if len(data) < (req.content_length or 0):
+        raise Malformed("The body is shorter than its Content-Length.")
     if not data:
         return None
     charset = req.mimetype_params.get("charset", "utf-8").lower()
@@ -67,6 +72,7 @@ def read_body(req: Request) -> dict[str, Any] | None:
         req.mimetype != "application/json"
         or charset != "utf-8"
         or req.headers.get("Content-Encoding", "identity").lower() != "identity"
+        or req.headers.get("Transfer-Encoding", "chunked").lower() != "chunked"
     ):
         raise UnsupportedMedia
     body = json.read(data)
@@ -75,12 +81,25 @@ def read_body(req: Request) -> dict[str, Any] | None:
     return body
 
 
-def _read_to_the_end(req: Request) -> None:
-    """Takes in what is left of a body that is too large, within reason: a client that still sends reads no answer."""
-    stream = req.environ["wsgi.input"]
-    for _ in range(_MOST_DISCARDED // _PIECE):
-        if not stream.read(_PIECE):
-            return
+def discard_body(req: Request) -> None:
+    """Takes in what is left of a body that nobody asked for, within reason: a client that still sends reads no answer.
+
+    Where it does not end in time, or cannot be read, the server closes the connection after the answer.
+    """
+    stream, connection = req.environ["wsgi.input"], req.environ.get("gunicorn.socket")
+    ends = time.monotonic() + _DISCARDING_SECONDS
+    before = connection.gettimeout() if connection else None
+    try:
+        if connection:
+            connection.settimeout(_DISCARDING_SECONDS)
+        for _ in range(_MOST_DISCARDED // _PIECE):
+            if not stream.read(_PIECE) or time.monotonic() > ends:
+                return
+    except (ParseException, OSError):
+        return
+    finally:
+        if connection:
+            connection.settimeout(before)
 
 
 def refuse_repeated(arguments: MultiDict[str, str], schema: Schema) -> None:

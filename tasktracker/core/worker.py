@@ -11,6 +11,7 @@ from config import Settings
 from . import jobs
 from .deadline import at_most
 from .errors import Refusal
+from .logs import reason_of
 
 _IDLE_SECONDS = 1.0  # Between looking for jobs while there are none.
 _FAULT_SECONDS = 5.0  # Until the database is asked again after it did not answer.
@@ -40,8 +41,7 @@ def work(app: Flask, stop: threading.Event) -> None:
             except Exception as error:
                 # Whatever it is, the jobs need a worker that goes on.
                 is_new = not isinstance(error, SQLAlchemyError | Refusal)
-                reason = str(getattr(error, "orig", error)).partition("\n")[0]
-                log.warning("The worker cannot get at its jobs: %s: %s", type(error).__name__, reason, exc_info=is_new)
+                log.warning("The worker cannot get at its jobs: %s", reason_of(error), exc_info=error if is_new else None)
                 wait = _FAULT_SECONDS
         stop.wait(wait)
 

@@ -1,10 +1,11 @@
 """What the recurring job deletes: sessions and tokens that are over, and accounts that nobody confirmed; nothing else."""
 
 import secrets
+from datetime import timedelta
 from functools import partial
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
 from tasktracker.accounts import pruning
 from tasktracker.accounts.models import MailedToken, RefreshToken, Session, User
@@ -156,3 +157,13 @@ def test_whoever_confirms_while_it_is_deleted_has_an_account_or_has_none(own, of
             confirmed, _ = at_once([partial(post, own, "/auth/verify-email", token=token), pruned])
             assert confirmed.status_code in (204, 422), confirmed.text
             assert count(own, User, User.username == name) == (confirmed.status_code == 204)
+
+
+def test_a_job_that_has_failed_for_good_is_kept_for_30_days(own):
+    for days in (29.9, 30.1, 300):
+        execute(own, insert(Job).values(kind=f"dead {days}", payload="{}", failed_at=now() - timedelta(days=days)))
+    execute(
+        own, insert(Job).values(kind="waits", payload="{}", created_at=now() - timedelta(days=300), due_at=now() + timedelta(1))
+    )
+    prune(own)
+    assert {job.kind for job in waiting(own)} == {"dead 29.9", "waits", "prune_accounts"}

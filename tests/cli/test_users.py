@@ -148,13 +148,13 @@ def test_the_list_shows_everyone_once_in_order(empty):
     assert flask(empty, "seed", "--users", "1100", "--projects", "1", "--tasks", "0").exit_code == 0
     create(empty, PASSWORD, "--admin", username="zz-top", email="zz@example.com")
     header, *lines = listed(empty)
-    assert header.split() == ["USERNAME", "E-MAIL", "DISPLAY", "NAME", "ADMIN", "DISABLED", "CREATED"]
+    assert header.split() == ["USERNAME", "E-MAIL", "DISPLAY", "NAME", "ADMIN", "CONFIRMED", "DISABLED", "CREATED"]
     names = [line.split()[0] for line in lines]
     assert len(names) == 1101
     assert names == sorted(set(names))
-    assert lines[-1].split()[:5] == ["zz-top", "zz@example.com", "zz-top", "yes", "-"]
+    assert lines[-1].split()[:6] == ["zz-top", "zz@example.com", "zz-top", "yes", "yes", "-"]
     demo = next(line for line in lines if line.startswith("demo "))
-    assert demo.split() == ["demo", "demo@example.com", "Demo", "User", "-", "-", "2024-01-08T07:00:01Z"]
+    assert demo.split() == ["demo", "demo@example.com", "Demo", "User", "-", "yes", "-", "2024-01-08T07:00:01Z"]
     assert {line.index(line.split("  ")[-1].strip()) for line in lines} == {header.index("CREATED")}
 
 
@@ -185,12 +185,12 @@ def test_whoever_is_disabled_is_out_at_once_everywhere_until_they_are_enabled(ap
         assert me(bob, app=other_worker).status_code == 200
     for name in (ada.username, ada.email):
         problem(log_in(app, name), 401, "invalid_credentials")
-    assert row_of(app, ada.username)[4].endswith("Z")
+    assert row_of(app, ada.username)[5].endswith("Z")
     assert users(app, "disable", ada.username) == (0, f"{ada.username} was kept out already.\n")
 
     assert users(app, "enable", ada.username) == (0, f"{ada.username} can log in again.\n")
     assert users(app, "enable", ada.username) == (0, f"{ada.username} was not kept out.\n")
-    assert row_of(app, ada.username)[4] == "-"
+    assert row_of(app, ada.username)[5] == "-"
     is_refused(me(ada))
     is_refused(refresh(second))
     assert logged_in(app, ada.username, PASSWORD).get("/users/me").json["id"] == ada.id
@@ -211,7 +211,17 @@ def test_who_has_not_confirmed_the_address_does_not_run_the_site(app, person):
     lock_out(app, waits, "unconfirmed")
     status, told = users(app, "promote", waits.username)
     assert (status, told) == (1, "Error: This account waits for its address to be confirmed.\n")
-    assert row_of(app, waits.username)[3] == "-"
+    assert row_of(app, waits.username)[3:6] == ["-", "waits", "-"]
+
+
+def test_who_is_let_in_again_still_has_to_confirm_the_address(app, person):
+    waits = person("waits")
+    lock_out(app, waits, "unconfirmed")
+    users(app, "disable", waits.username)
+    told = f"{waits.username} is not kept out any more, and can log in once the address is confirmed.\n"
+    assert users(app, "enable", waits.username) == (0, told)
+    assert users(app, "enable", waits.username) == (0, f"{waits.username} was not kept out.\n")
+    problem(log_in(app, waits.username), 401, "invalid_credentials")
 
 
 def test_a_reset_is_sent_to_the_user_and_to_nobody_else(app, letters, ada):
@@ -254,5 +264,5 @@ def test_without_redis_nobody_is_said_to_be_out_who_is_not(environment, ada):
         code, told = users(without_redis, "disable", ada.username)
     assert (code, told.count("\n")) == (1, 1)
     assert "Nothing was changed" in told
-    assert row_of(ada.app, ada.username)[4] == "-"
+    assert row_of(ada.app, ada.username)[5] == "-"
     assert me(ada).status_code == 200

@@ -15,6 +15,7 @@ from sqlalchemy import insert
 from tasktracker.core.jobs import Job
 from tasktracker.core.models import now
 
+from ..core.another import another
 from ..live import serving, working
 from ..people import new_person
 from ..post import PostOffice, post_office
@@ -114,7 +115,7 @@ def test_what_waits_and_what_has_failed_is_shown(app, ada, bob, office):
     assert result.exit_code == 0
     assert result.output == (
         "Waiting:\n"
-        "KIND                 JOBS  MOST ATTEMPTS  NEXT\n"
+        "KIND                 JOBS  MOST ATTEMPTS  NEXT                  A FAILURE\n"
         f"mail_reset_password  2     0              {moment}\n"
         "\nNothing has failed for good.\n"
     )
@@ -122,7 +123,9 @@ def test_what_waits_and_what_has_failed_is_shown(app, ada, bob, office):
     dead = next(job for job in mails_waiting(app) if job.failed_at)
     output = flask(app, "worker", "--status").output
     assert "\nprune_accounts       1     0 " in output
-    assert "\nmail_reset_password  1     1 " in output
+    waits = next(line for line in output.splitlines() if line.startswith("mail_reset_password"))
+    assert waits.split(maxsplit=4)[1:3] == ["1", "1"]
+    assert waits.endswith("  OSError: The mail server refused it: 451")
     failed = output.partition("\nFailed for good (--retry tries them again):\n")[2].splitlines()
     assert failed[0].split() == ["ID", "KIND", "SINCE", "ATTEMPTS", "REASON"]
     since = f"{dead.failed_at:%Y-%m-%dT%H:%M:%SZ}"
@@ -155,3 +158,10 @@ def test_a_database_without_tables_is_told_plainly(environment, tmp_path):
             assert result.exit_code == 1
             assert "flask db upgrade" in result.output
             assert "Traceback" not in result.output
+
+
+def test_the_commands_are_ours_and_those_of_the_migrations(environment):
+    with another(environment, RATELIMIT_ENABLED="true") as limited:
+        listed = flask(limited, "--help").output.partition("Commands:")[2]
+    names = {line.split()[0] for line in listed.splitlines() if line.strip() and not line.startswith("    ")}
+    assert names == {"check-config", "db", "openapi", "seed", "users", "worker"}

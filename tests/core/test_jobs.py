@@ -242,7 +242,8 @@ def test_no_job_keeps_the_others_from_being_done(app, handlers, caplog):
         assert (job.failed_at is not None) == (kind == "hopeless")
         assert job.last_error.isprintable(), kind
         assert len(job.last_error) <= 300
-    assert left["terminal"].last_error.startswith("RuntimeError: ")
+    # The words of what nobody has thought of may quote anything.
+    assert (left["terminal"].last_error, left["hopeless"].last_error) == ("RuntimeError", "HopelessError: no")
     for _ in range(len(BACK_OFF)):
         make_due(app)
         do_jobs(app)
@@ -258,7 +259,7 @@ def test_what_a_handler_had_not_committed_is_not_committed_with_its_failure(app,
     enqueue(app, "x")
     assert work_once(app)
     assert ada.get("/users/me").json["display_name"] == ada.username
-    assert waiting(app)[0].last_error == "OSError: "
+    assert waiting(app)[0].last_error == "OSError"
 
 
 def test_a_job_that_kills_every_worker_becomes_a_dead_letter(app, handlers):

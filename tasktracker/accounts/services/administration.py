@@ -1,12 +1,17 @@
 """What those who run the site do with accounts, from the command line."""
 
+from typing import Any
+
 from sqlalchemy import select
 
+from ...core import audit
 from ...core.database import session, transactional
 from ...core.errors import Conflict, NotFound
 from ...core.models import now
 from .. import mails, sessions
 from ..models import User
+
+_BY = "command line"
 
 
 @transactional
@@ -19,17 +24,21 @@ def disable(username: str) -> bool:
     """
     user = _locked(username)
     sessions.end_all(user.id)
-    return user.disabled_at is None and user.change(disabled_at=now())
+    return user.disabled_at is None and _changed(user, "user_disabled", disabled_at=now())
 
 
 @transactional
-def enable(username: str) -> bool:
-    """Lets a user in again; false if they were not kept out.
+def enable(username: str) -> tuple[bool, bool]:
+    """Lets a user in again.
+
+    Returns:
+        Whether they were kept out, and whether their account waits for its address to be confirmed.
 
     Raises:
         NotFound: there is no such user.
     """
-    return _locked(username).change(disabled_at=None)
+    user = _locked(username)
+    return _changed(user, "user_enabled", disabled_at=None), user.activated_at is None
 
 
 @transactional
@@ -43,7 +52,7 @@ def promote(username: str) -> bool:
     user = _locked(username)
     if user.activated_at is None:
         raise Conflict("This account waits for its address to be confirmed.")
-    return user.change(is_admin=True)
+    return _changed(user, "user_promoted", is_admin=True)
 
 
 @transactional
@@ -57,7 +66,15 @@ def send_reset(username: str) -> bool:
     if user.disabled_at is not None or user.activated_at is None:
         return False
     mails.enqueue(mails.RESET, key=f"reset:{user.email_key}", email_key=user.email_key)
+    audit.record("reset_sent", user_id=user.id, by=_BY)
     return True
+
+
+def _changed(user: User, happened: str, **fields: Any) -> bool:
+    done = user.change(**fields)
+    if done:
+        audit.record(happened, user_id=user.id, by=_BY)
+    return done
 
 
 def _locked(username: str) -> User:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from ...core import audit
 from ...core.database import session, transactional
 from ...core.errors import Invalid
 from ...core.text import fold
@@ -41,6 +42,7 @@ def change_password(me: str, session_id: str, current: str, new: str, *, min_len
     user = hold(me, account)
     user.password_hash = new_hash
     _password_changed(user, but=session_id)
+    audit.record("password_changed", user_id=me)
 
 
 def _password_changed(user: User, *, but: str | None = None) -> None:
@@ -85,6 +87,7 @@ def reset_password(token: str, password: str, *, min_length: int, address: str |
     check_new_password(password, pointer="/password", min_length=min_length, username=user.username, email=user.email)
     user.password_hash = new_hash
     _password_changed(user)
+    audit.record("password_reset", user_id=user.id)
     return user.username, user.email_key
 
 
@@ -104,3 +107,4 @@ def change_address(me: str, session_id: str, email: str, password: str, *, count
     mailed_tokens.drop(me, Purpose.change_address)
     mails.enqueue(mails.NEW_ADDRESS, key=f"address:{me}", user_id=me, session_id=session_id, email=email)
     mails.enqueue(mails.ADDRESS_CHANGING, key=f"address changing:{me}", to=user.email)
+    audit.record("address_change_asked_for", user_id=me)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import delete, select
 
-from ...core import events
+from ...core import audit, events
 from ...core.database import session, transactional
 from ...core.results import Expected
 from .. import sessions
@@ -37,6 +37,7 @@ def delete_account(me: str, password: str, expected: Expected) -> None:
     events.user_deleting.send(user_id=me)
     sessions.end_all(me)
     session().execute(delete(User).where(User.id == me))
+    audit.record("account_deleted", user_id=me)
 
 
 def _hold_teams(user_id: str) -> Sequence[str]:

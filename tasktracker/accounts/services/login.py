@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from ...core import audit
 from ...core.database import Overtaken, session, transactional
 from ...core.errors import Forbidden, Unauthenticated
 from ...core.text import fold
@@ -38,11 +39,14 @@ def log_in(
     # The hash is computed also for nobody, so that the time tells nothing.
     matches = verify_password(account.password_hash if account else None, password)
     if account is None or not matches or not may_log_in(account, verified_only=verified_only):
+        audit.refused("login_failed", user_id=user_id if account else None, address=ip_address)
         raise Unauthenticated("The username or the password is wrong.", "invalid_credentials")
     fresh = hash_password(password) if needs_rehash(account.password_hash) else None
     user = hold(user_id, account)
     user.password_hash = fresh or user.password_hash
-    return user_id, tokens.make_pair(sessions.start(user_id, ip_address, user_agent))
+    granted = sessions.start(user_id, ip_address, user_agent)
+    audit.record("login_succeeded", user_id=user_id, session_id=granted.session_id, address=ip_address)
+    return user_id, tokens.make_pair(granted)
 
 
 def may_log_in(account: Row[Any], *, verified_only: bool) -> bool:

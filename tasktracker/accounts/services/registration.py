@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
+from ...core import audit
 from ...core.database import session, transactional, violated
 from ...core.errors import Forbidden
 from ...core.models import now
@@ -77,6 +78,7 @@ def verify_address(token: str, address: str | None) -> None:
         if violated(error) == "uq_users_email_key":
             raise mailed_tokens.refusal() from error
         raise
+    audit.record("address_changed" if changes else "address_confirmed", user_id=user.id)
     if changes:
         mailed_tokens.drop(user.id, Purpose.reset_password)
         mails.enqueue(mails.ADDRESS_CHANGED, to=old)

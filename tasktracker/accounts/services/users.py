@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ...core import events
+from ...core import audit, events
 from ...core.database import session, transactional
 from ...core.errors import NotFound
 from ...core.models import now
@@ -68,6 +68,7 @@ def add(
     session().add(user)
     session().flush()
     events.user_created.send(user_id=user.id)
+    audit.record("account_created", user_id=user.id)
     return user
 
 
