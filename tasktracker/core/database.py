@@ -79,7 +79,9 @@ def init_app(app: Flask, settings: Settings) -> None:
     with app.app_context():
         for engine in (db.engine, db.engines[READ]):
             if settings.is_sqlite:
-                event.listen(engine, "connect", _set_up_sqlite)
+                # What was answered is on the disk before, as with PostgreSQL. Tests suffer no power cut, and write a lot.
+                synchronous = "NORMAL" if settings.app_env == "testing" else "FULL"
+                event.listen(engine, "connect", partial(_set_up_sqlite, synchronous))
             else:
                 event.listen(engine, "do_connect", partial(_connect, settings.database_connect_timeout))
         if settings.is_sqlite:
@@ -117,9 +119,9 @@ def unbounded() -> Generator[None]:
     db.engine.dispose()
 
 
-def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
+def _set_up_sqlite(synchronous: str, connection: sqlite3.Connection, _: object) -> None:
     connection.isolation_level = None  # The driver must not begin transactions of its own.
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=NORMAL", "cache_size=-8192"):
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", f"synchronous={synchronous}", "cache_size=-8192"):
         connection.execute(f"PRAGMA {pragma}")
 
 
