@@ -274,11 +274,11 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         # What a request waits for in all must end within 2 seconds, and who waits for a lock must outlast PostgreSQL's
         # own search for deadlocks, which begins after 1.
         database_connect_timeout=read.seconds("DATABASE_CONNECT_TIMEOUT", 1, 60),
-        database_statement_timeout=read.seconds("DATABASE_STATEMENT_TIMEOUT", 1.4, 600),
+        database_statement_timeout=read.seconds("DATABASE_STATEMENT_TIMEOUT", 1.3, 600),
         database_lock_timeout=read.seconds("DATABASE_LOCK_TIMEOUT", 1.2, 600),
         database_idle_timeout=read.seconds("DATABASE_IDLE_TIMEOUT", 5, 600),
         database_pool_timeout=read.seconds("DATABASE_POOL_TIMEOUT", 1, 60),
-        database_request_timeout=read.seconds("DATABASE_REQUEST_TIMEOUT", 1.6, 600),
+        database_request_timeout=read.seconds("DATABASE_REQUEST_TIMEOUT", 1.5, 600),
         sqlite_busy_timeout=read.seconds("SQLITE_BUSY_TIMEOUT", 5, 60),
         redis_url=read.redis("REDIS_URL"),
         redis_timeout=read.seconds("REDIS_TIMEOUT", 0.25, 10),
