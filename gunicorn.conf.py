@@ -39,9 +39,10 @@ accesslog = None  # TaskTracker writes a line for each request itself.
 forwarded_allow_ips = ""
 
 
-def post_fork(_arbiter: object, worker: Any) -> None:
+def post_worker_init(worker: Any) -> None:
     """Has what gunicorn answers itself look like every other answer."""
-    # Not in the master: a worker that is made after SIGHUP loads the code anew.
+    # Not in the master: a worker that is made after SIGHUP loads the code anew. And not in `post_fork`: loading takes a second,
+    # in which a worker does not yet listen to signals, and a service that is told to stop would wait for it in vain.
     from tasktracker.core import wire  # noqa: PLC0415
 
     wire.install(worker, settings)
