@@ -117,3 +117,13 @@ def test_deep_and_wide_bodies_are_refused_in_a_moment(stage):
             seconds, answer = taken(lambda b=body, p=path: stage.me.call("POST", p, data=b, content_type="application/json"))
             assert answer.status_code in (400, 422)
             assert seconds < SOON, body[:20]
+
+
+def test_a_letter_has_30_marks_at_most(stage):
+    """Sorting more takes a time that grows with the square of their number; no language has as many."""
+    for marks, most in (("\u0301", 30), ("\u0301\u0323", 15), ("\u0344", 30), ("\u0f73", 30), ("\u20e3", 30)):
+        task = stage.me.post("/tasks", {"title": f"a{marks * most}b", "description": f"a{marks * most}b" * 100})
+        assert task.status_code == 201, marks
+        for name in ("title", "description"):
+            assert f"/{name}" in pointers(stage.me.post("/tasks", {"title": "a", name: f"a{marks * (most + 1)}b"})), marks
+            assert pointers(stage.me.get("/tasks", query={"search": f"a{marks * (most + 1)}"}), "query") == {"/search"}

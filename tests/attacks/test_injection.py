@@ -13,7 +13,8 @@ INJECTED = (
 NO_FILTER = ("password_hash", "owner_id", "words", "id", "email", "tag__name", "project.owner", "or", "where", "filter",
              "fields", "include", "order_by", "limit", "offset", "select")  # fmt: skip
 SQL = ("'; DROP TABLE tasks; --", "' OR '1'='1", "%", "_", "\\", "a%' ESCAPE '", "$1", ":me", "%(me)s", "?", "{me}", "${me}",
-       "{{7*7}}", "\\'; SELECT pg_sleep(9); --", "x' UNION SELECT password_hash FROM users --", "<script>alert(1)</script>")  # fmt: skip
+       "{{7*7}}", "\\'; SELECT pg_sleep(9); --", "x' UNION SELECT password_hash FROM users --",
+       "<script>alert(1)</script>")  # fmt: skip
 LONG = ("a " * 100, "a" * 200, "\ufdfa" * 200, "e\u0301" * 100, "%" * 100 + "a" * 100, "a_" * 100, "\\" * 199 + "a",
         "*" * 199 + "a")  # fmt: skip
 FAR = ((1_000_000, 100, 200), (1_000_001, 1, 422), (1, 101, 422), (0, 1, 422), (1, 0, 422), (-1, 1, 422), (2**31, 1, 422),
