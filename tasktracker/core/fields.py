@@ -35,7 +35,7 @@ class Text(fields.String):
     """
 
     default_error_messages = {
-        "unprintable": "Control characters and lone surrogates are not allowed.",
+        "unprintable": "Control characters, lone surrogates and more than 30 accents on one letter are not allowed.",
         "invalid": "Not a text.",
     }
 

@@ -22,8 +22,23 @@ class _Separators(dict[int, int]):
 _SEPARATORS = _Separators()
 
 
+class _Marks(dict[int, str]):
+    """For `str.translate`: what is nothing but marks on the character before it becomes `^`, everything else a space."""
+
+    def __missing__(self, code: int) -> str:
+        parts = unicodedata.normalize("NFKD", chr(code))
+        self[code] = "^" if all(map(unicodedata.combining, parts)) else " "
+        return self[code]
+
+
+_MARKS = _Marks()
+# No language has as many on one letter (UAX 15, 13: Stream-Safe Text Format). Normalising sorts them in a time that grows
+# with the square of their number: a body full of them would keep a worker busy for minutes.
+MOST_MARKS = 30
+
+
 class UnprintableError(ValueError):
-    """The text holds a character that must not be in it."""
+    """The text holds a character that must not be in it, or too many marks on one letter."""
 
 
 def clean(text: str, *, multiline: bool = False) -> str:
@@ -31,7 +46,7 @@ def clean(text: str, *, multiline: bool = False) -> str:
 
     Raises:
         UnprintableError: for NUL, control characters and lone surrogates; tab and newline are fine where the text
-            has several lines.
+            has several lines. For more than 30 marks on one letter, too.
     """
     if _UNPRINTABLE.search(text):
         raise UnprintableError
@@ -40,7 +55,11 @@ def clean(text: str, *, multiline: bool = False) -> str:
         text = text.replace("\r\n", "\n")
     if ("\r" in text) if multiline else _LINE_CONTROLS.search(text):
         raise UnprintableError
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    if text.isascii():
+        return text
+    if "^" * (MOST_MARKS + 1) in text.translate(_MARKS):
+        raise UnprintableError
+    return unicodedata.normalize("NFC", text)
 
 
 def fold(text: str) -> str:

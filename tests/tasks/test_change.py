@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from ..people import NOBODY, pointers, problem
+from ..people import NOBODY, lock_out, pointers, problem
 
 
 @pytest.fixture
@@ -137,6 +137,18 @@ def test_who_may_see_the_project_may_be_assigned(ada, bob, person, project):
     task = ada.task(project)
     for someone in (ada, bob, viewer):
         assert ada.patch(f"/tasks/{task['id']}", {"assigned_to_id": someone.id}).json["assigned_to"]["id"] == someone.id
+
+
+def test_who_cannot_log_in_is_assigned_nothing_new_and_keeps_what_they_have(app, ada, bob):
+    project = ada.project()
+    ada.add(project, bob)
+    path = f"/tasks/{ada.task(project, assigned_to_id=bob.id)['id']}"
+    lock_out(app, bob)
+    assert ada.patch(path, {"title": "New", "assigned_to_id": bob.id}).json["assigned_to"]["id"] == bob.id
+    body = {"title": "a", "project_id": project["id"], "assigned_to_id": bob.id}
+    assert pointers(ada.post("/tasks", body)) == {"/assigned_to_id"}
+    assert pointers(ada.patch(f"/tasks/{ada.task(project)['id']}", {"assigned_to_id": bob.id})) == {"/assigned_to_id"}
+    assert pointers(ada.patch(f"/projects/{project['id']}", {"owner_id": bob.id})) == {"/owner_id"}
 
 
 def test_a_new_title_is_found_and_the_old_one_is_not(ada, project):
