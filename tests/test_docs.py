@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from config import names
+from config import load, names
 from tasktracker.accounts import limits, mailed_tokens, pruning, sessions
 from tasktracker.accounts.models import Purpose
 from tasktracker.core.limits import Limit
@@ -132,20 +132,34 @@ def test_every_promise_names_tests_that_exist(root):
     rows = [row for row in rows if row[0].startswith("A")]
     assert [row[0] for row in rows] == [f"A{number:02}" for number in range(1, 63)]
     for row in rows:
-        proofs = re.findall(r"`([\w/.]+)::(\w+)`", row[-1])
-        assert proofs, row[0]
-        for file, name in proofs:
-            assert f"\ndef {name}(" in (root / "tests" / file).read_text(), f"{file}::{name}"
+        assert named(root, row[-1]), row[0]
 
 
-def test_the_table_of_events_is_what_is_logged(root):
-    rows = table((root / "docs" / "security.md").read_text(), "What is logged")
-    said = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
-    code = "".join(file.read_text() for file in (root / "tasktracker").rglob("*.py"))
-    # A name stands in the call, or where two calls differ, right before it or in it.
-    logged = re.findall(r'audit\.(?:record|refused)\(\s*"(\w+)"(?: if \w+(?: == 403)? else "(\w+)")?', code)
-    logged += [(name, "") for name in re.findall(r'_changed\([\w()]+, "(\w+)"', code)]
-    assert {name for names in logged for name in names if name} == said
+def named(root, text):
+    """The tests that a text names, all of which exist."""
+    tests = re.findall(r"`([\w/.]+)::(\w+)`", text)
+    for file, name in tests:
+        assert f"\ndef {name}(" in (root / "tests" / file).read_text(), f"{file}::{name}"
+    return tests
+
+
+def test_every_promise_of_reliability_names_tests_that_exist(root):
+    text = (root / "docs" / "reliability.md").read_text().partition("\n## What is promised")[2].partition("\n## ")[0]
+    sections = re.split(r"\n### ", text)[1:]
+    assert len(sections) == 6
+    for section in sections:
+        rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
+        assert rows, section[:20]
+        for row in rows:
+            assert named(root, row) or "`make " in row, row
+
+
+def test_the_table_of_time_outs_is_what_holds(root, tmp_path):
+    section = (root / "docs" / "reliability.md").read_text().partition("\n### Time-outs\n")[2].partition("\n## ")[0]
+    said = dict(re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", section, re.MULTILINE))
+    settings = load({"APP_ENV": "testing", "INSTANCE_PATH": str(tmp_path)})
+    assert set(said) == {name for name in names() if name.endswith("_TIMEOUT")}
+    assert {name: float(seconds) for name, seconds in said.items()} == {name: getattr(settings, name.lower()) for name in said}
 
 
 def test_every_flow_is_drawn_with_parts_that_fit(authentication):
