@@ -4,6 +4,8 @@
 """
 
 import os
+import re
+import secrets
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.pytest.lazy import get_all_tests
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
+
+from tasktracker.core.idempotency import HEADER, LONGEST, PATTERN
 
 from .people import PASSWORD, Person, new_team
 
@@ -60,6 +64,7 @@ class World:
         """Lets a request name what is there, where it names something well; returns its headers."""
         if case.body is not NOT_SET:
             case.body = trimmed(case.body)
+        make_key_new(case)
         body = case.body if isinstance(case.body, dict) and not case.meta.is_negative_at(ParameterLocation.BODY) else {}
         path = {} if case.meta.is_negative_at(ParameterLocation.PATH) else case.path_parameters
         if path or any(name.endswith(("_id", "_ids")) for name in body):
@@ -95,6 +100,13 @@ class World:
         """What was changed may be gone, archived or another's: the next request gets new things."""
         if case.method in ("PATCH", "DELETE") and response.status_code < 300:
             self.ids = {}
+
+
+def make_key_new(case: Case) -> None:
+    """Lets a good Idempotency-Key be one that no other request has had, as each should have."""
+    key = case.headers.get(HEADER)
+    if isinstance(key, str) and re.fullmatch(PATTERN, key):
+        case.headers[HEADER] = f"{secrets.token_hex(8)}{key}"[:LONGEST]
 
 
 def trimmed(value: Any) -> Any:
@@ -181,6 +193,7 @@ class Shadow:
         """Lets a request name what the sequence knows; people and teams are no part of it."""
         for name in ("If-Match", "If-None-Match"):  # Made-up ones would let nothing be changed.
             case.headers.pop(name, None)
+        make_key_new(case)
         case.path_parameters |= {name: self.known(name, value) for name, value in case.path_parameters.items()}
         if isinstance(case.body, dict):
             body = {name: value for name, value in case.body.items() if name not in ("assigned_to_id", "tag_ids", "owner_id")}

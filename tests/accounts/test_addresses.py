@@ -15,7 +15,7 @@ from ..core.strategies import quick
 
 NONE = "Not an e-mail address."
 TOO_LONG = "Longer than maximum length 254."
-UNPRINTABLE = "Control characters and lone surrogates are not allowed."
+UNPRINTABLE = "Control characters, lone surrogates and more than 30 accents on one letter are not allowed."
 
 
 def loaded(text):

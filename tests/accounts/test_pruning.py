@@ -166,4 +166,4 @@ def test_a_job_that_has_failed_for_good_is_kept_for_30_days(own):
         own, insert(Job).values(kind="waits", payload="{}", created_at=now() - timedelta(days=300), due_at=now() + timedelta(1))
     )
     prune(own)
-    assert {job.kind for job in waiting(own)} == {"dead 29.9", "waits", "prune_accounts"}
+    assert {job.kind for job in waiting(own)} == {"dead 29.9", "waits", "prune_accounts", "prune_kept_answers"}

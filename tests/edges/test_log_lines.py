@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from _pytest.logging import LogCaptureHandler
 
 from config import load
 from tasktracker.core import logs
@@ -62,6 +63,8 @@ def log(request, tmp_path, monkeypatch):
         **SECRETS,
     }
     logs.configure(load(settings))
+    # What pytest captures goes into its reports, which take no lone surrogates.
+    monkeypatch.setattr(LogCaptureHandler, "emit", lambda *_: None)
     written.kind = request.param
     yield written
     structlog.configure(**before)
