@@ -327,23 +327,11 @@ def _check_together(read: _Reader, settings: Settings) -> None:
         read.check_secret("JWT_SECRET_KEY_PREVIOUS", settings.jwt_secret_key_previous)
     if settings.jwt_secret_key and settings.jwt_secret_key == settings.secret_key:
         read.faults["JWT_SECRET_KEY"] = f"is the same as SECRET_KEY; {MAKE_A_KEY}"
-    if settings.app_env in ("staging", "production"):
-        _check_server(read, settings)
+    if settings.app_env in ("staging", "production") and not settings.redis_url:
+        read.faults.setdefault("REDIS_URL", f"is required in {settings.app_env}; set redis://HOST:6379/0")
+    if settings.app_env == "production" and not settings.mail_server:
+        read.faults.setdefault("MAIL_SERVER", "is required in production; set the host of a mail server")
     _check_mail(read, settings)
-
-
-def _check_server(read: _Reader, settings: Settings) -> None:
-    """What a default would hide on a server: links that lead nowhere, and data in a file that nobody knows of."""
-    required = {
-        "DATABASE_URL": "postgresql://USER:PASSWORD@HOST:5432/NAME",
-        "PUBLIC_URL": "the address that people use",
-        "REDIS_URL": "redis://HOST:6379/0",
-    }
-    if settings.app_env == "production":
-        required["MAIL_SERVER"] = "the host of a mail server"
-    for name, example in required.items():
-        if read.text(name) is None:
-            read.faults.setdefault(name, f"is required in {settings.app_env}; set {example}")
 
 
 def _check_mail(read: _Reader, settings: Settings) -> None:

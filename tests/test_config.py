@@ -18,7 +18,6 @@ GOOD_KEY, OTHER_KEY, THIRD_KEY = ("".join(f"{start + 7 * number:x}" for number i
 SERVER = {
     "SECRET_KEY": GOOD_KEY,
     "JWT_SECRET_KEY": OTHER_KEY,
-    "DATABASE_URL": "postgresql://tracker@127.0.0.1/tracker",
     "REDIS_URL": "redis://127.0.0.1:6379/0",
     "PUBLIC_URL": "https://tracker.company.test",
     "MAIL_SERVER": "mail.company.test",
@@ -71,9 +70,8 @@ def test_defaults(read, tmp_path, app_env):
     assert {name: getattr(settings, name.lower()) for name in DEFAULTS[app_env]} == DEFAULTS[app_env]
     assert settings.app_env == app_env
     assert settings.instance_path == str(tmp_path)
-    assert settings.is_sqlite == (app_env in ("development", "testing"))
-    if settings.is_sqlite:
-        assert settings.database_url == f"sqlite:///{tmp_path / 'tasktracker.db'}"
+    assert settings.database_url == f"sqlite:///{tmp_path / 'tasktracker.db'}"
+    assert settings.is_sqlite
 
 
 def test_development_is_the_default_and_keeps_its_files_beside_the_code(root):
@@ -186,8 +184,8 @@ def test_the_two_keys_differ(read, app_env):
 @pytest.mark.parametrize(
     ("app_env", "required"),
     [
-        ("staging", {"SECRET_KEY", "JWT_SECRET_KEY", "REDIS_URL", "DATABASE_URL", "PUBLIC_URL"}),
-        ("production", {"SECRET_KEY", "JWT_SECRET_KEY", "REDIS_URL", "DATABASE_URL", "PUBLIC_URL", "MAIL_SERVER"}),
+        ("staging", {"SECRET_KEY", "JWT_SECRET_KEY", "REDIS_URL"}),
+        ("production", {"SECRET_KEY", "JWT_SECRET_KEY", "REDIS_URL", "MAIL_SERVER"}),
     ],
 )
 def test_what_a_server_needs_is_required_there(read, app_env, required):

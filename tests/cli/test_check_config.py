@@ -39,7 +39,7 @@ def test_faults_are_told_with_the_way_to_mend_them(tmp_path):
     result = flask_process({**FAULTY, "INSTANCE_PATH": str(tmp_path)}, "--app", "wsgi", "check-config")
     assert result.returncode == 1
     told = dict(line.split(": ", 1) for line in result.stderr.splitlines())
-    assert set(told) == {"SECRET_KEY", "JWT_SECRET_KEY", "PUBLIC_URL", "MAIL_SERVER", "MAIL_PORT"}
+    assert set(told) == {"SECRET_KEY", "JWT_SECRET_KEY", "MAIL_SERVER", "MAIL_PORT"}
     assert "make one with" in told["JWT_SECRET_KEY"]
     assert [line.split()[0] for line in result.stdout.splitlines() if line][:-1] == names()
     assert "many" in result.stdout
