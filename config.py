@@ -332,6 +332,10 @@ def _check_together(read: _Reader, settings: Settings) -> None:
     if settings.app_env == "production" and not settings.mail_server:
         read.faults.setdefault("MAIL_SERVER", "is required in production; set the host of a mail server")
     _check_mail(read, settings)
+    shorter = max(settings.database_statement_timeout, settings.database_lock_timeout)
+    if settings.database_request_timeout < shorter:
+        fault = "is shorter than DATABASE_STATEMENT_TIMEOUT or DATABASE_LOCK_TIMEOUT; set it above both"
+        read.faults.setdefault("DATABASE_REQUEST_TIMEOUT", fault)
 
 
 def _check_mail(read: _Reader, settings: Settings) -> None:

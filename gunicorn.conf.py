@@ -14,16 +14,22 @@ try:
 except SettingsError as error:
     sys.exit(f"TaskTracker cannot start:\n{error}")
 
-# These are of the process and not of the application, so they are read from the environment alone.
-port = os.environ.get("PORT") or "8000"
-if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-    sys.exit(f"TaskTracker cannot start:\nPORT: {port!r} is not a number from 1 to 65535; set one")
+
+def number(name: str, default: int, most: int) -> int:
+    """A setting of the process and not of the application, which is read from the environment alone."""
+    value = os.environ.get(name) or str(default)
+    if not (value.isascii() and value.isdigit() and 0 < int(value) <= most):
+        sys.exit(f"TaskTracker cannot start:\n{name}: {value!r} is not a number from 1 to {most}; set one")
+    return int(value)
+
+
+port = number("PORT", 8000, 65535)
 
 bind = f"127.0.0.1:{port}"
 # SQLite has one writer at a time, so one process with threads serves it; PostgreSQL gets two workers, or WEB_CONCURRENCY.
 # Threads of a worker (WEB_THREADS) are for clients that connect directly; behind a buffering proxy one is faster.
-workers = 1 if settings.is_sqlite else int(os.environ.get("WEB_CONCURRENCY", "2"))
-threads = int(os.environ.get("WEB_THREADS", "8" if settings.is_sqlite else "1"))
+workers = 1 if settings.is_sqlite else number("WEB_CONCURRENCY", 2, 1000)
+threads = number("WEB_THREADS", 8 if settings.is_sqlite else 1, 1000)
 # A thread is taken by a client from its first byte to its last. While fewer clients dribble than there are threads (8 with
 # SQLite, one in each worker with PostgreSQL), all others are answered; where clients are strangers, a proxy that buffers
 # requests (nginx does) belongs in front, which alone can shield from many of them.

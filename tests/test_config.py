@@ -26,6 +26,7 @@ SERVER = {
 TIMEOUTS = {"DATABASE_CONNECT_TIMEOUT", "DATABASE_STATEMENT_TIMEOUT", "DATABASE_LOCK_TIMEOUT", "DATABASE_IDLE_TIMEOUT",
             "DATABASE_POOL_TIMEOUT", "DATABASE_REQUEST_TIMEOUT", "SQLITE_BUSY_TIMEOUT", "REDIS_TIMEOUT",
             "MAIL_TIMEOUT"}  # fmt: skip
+NESTED = {"DATABASE_STATEMENT_TIMEOUT", "DATABASE_LOCK_TIMEOUT", "DATABASE_REQUEST_TIMEOUT"}
 LOCAL = {"PUBLIC_URL": "http://127.0.0.1:8000", "REQUIRE_EMAIL_VERIFICATION": False, "TRUSTED_HOSTS": ()}
 REMOTE = {"REQUIRE_EMAIL_VERIFICATION": True, "TRUSTED_HOSTS": ("tracker.company.test",)}
 COMMON = {"REGISTRATION": "open", "PASSWORD_MIN_LENGTH": 12, "RATELIMIT_ENABLED": True, "CORS_ORIGINS": (),
@@ -212,6 +213,15 @@ def test_no_password_goes_over_the_net_in_clear(read, app_env):
         assert read(app_env, **LOGIN, **safe).mail_username == "tracker"
 
 
+def test_a_request_may_wait_as_long_as_a_statement_and_a_lock(read):
+    assert set(faults(read, DATABASE_STATEMENT_TIMEOUT="1.6")) == {"DATABASE_REQUEST_TIMEOUT"}
+    assert set(faults(read, DATABASE_LOCK_TIMEOUT="1.6")) == {"DATABASE_REQUEST_TIMEOUT"}
+    assert set(faults(read, DATABASE_REQUEST_TIMEOUT="1.2")) == {"DATABASE_REQUEST_TIMEOUT"}
+    settings = read(DATABASE_STATEMENT_TIMEOUT="7.125", DATABASE_LOCK_TIMEOUT="5", DATABASE_REQUEST_TIMEOUT="8")
+    assert settings.database_statement_timeout == 7.125
+    assert (settings.database_lock_timeout, settings.database_request_timeout) == (5, 8)
+
+
 def test_the_port_of_mail_is_that_of_its_encryption(read):
     assert [read(**tls).mail_port for tls in ({}, {"MAIL_USE_TLS": "true"}, {"MAIL_USE_SSL": "true"})] == [25, 587, 465]
     assert set(faults(read, MAIL_USE_TLS="true", MAIL_USE_SSL="true")) == {"MAIL_USE_SSL"}
@@ -256,7 +266,7 @@ def test_every_way_to_name_a_database(read, url, expected):
         ("TRUSTED_PROXIES", "2", 2),
         ("TRUSTED_HOSTS", "a.test, .b.test,192.0.2.1,[::1]", ("a.test", ".b.test", "192.0.2.1", "[::1]")),
         ("INLINE_WORKER", "off", False),
-        *[(name, value, float(value)) for name in sorted(TIMEOUTS) for value in ("0.05", "2", "7.125")],
+        *[(name, value, float(value)) for name in sorted(TIMEOUTS - NESTED) for value in ("0.05", "2", "7.125")],
         ("LOG_LEVEL", "DEBUG", "DEBUG"),
         ("LOG_FORMAT", "json", "json"),
     ],

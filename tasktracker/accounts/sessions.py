@@ -35,6 +35,7 @@ LEEWAY = timedelta(seconds=30)  # By how much the clocks of two servers may diff
 GRACE = timedelta(seconds=10)
 # How long a worker may not notice that another Redis, one that missed the end of a session, has taken over.
 _LIVE_SECONDS = 5
+_UNKNOWN = "A part of the service has not said whether this was done. Try again soon."
 _LIVE = Statement(
     select(Session.id).where(
         Session.id == bindparam("id", type_=Id()),
@@ -209,7 +210,8 @@ def _block(session_ids: Sequence[str]) -> None:
             pipeline.execute()
     except redis.RedisError as error:
         log.warning("The blocklist does not answer: %s", type(error).__name__)
-        raise Unavailable from error
+        # One that hangs may do later what it was asked, and the session is then over for as long as an access token lives.
+        raise Unavailable(_UNKNOWN if isinstance(error, redis.TimeoutError) else "") from error
 
 
 def _unblock(blocklist: redis.Redis, session_ids: Sequence[str]) -> None:

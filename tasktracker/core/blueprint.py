@@ -18,14 +18,13 @@ from werkzeug.routing import BaseConverter
 from . import idempotency
 from .errors import Forbidden, NotFound, Refusal
 from .fields import is_id
-from .http import expected, title_of
+from .http import PROBLEM, expected, title_of
 from .parsing import StrictParser, refuse_undeclared
 from .schemas import ProblemSchema, example_of
 
 View = Callable[..., Any]
 _Untyped: Any = flask_smorest.Blueprint  # It says nothing of types.
 NO_ID = "00000000-0000-0000-0000-000000000000"
-PROBLEM = "application/problem+json"
 # The usual code of each status, and what it means.
 PROBLEMS = {
     400: ("malformed_json", "The request cannot be read."),
@@ -115,13 +114,16 @@ class Blueprint(_Untyped):
                     if find:
                         find(g.caller.user_id, *path.values(), to=to)
 
+                def do() -> Any:
+                    return view(**path, expected=expected()) if conditional else view(**path)
+
                 try:
                     if first:
                         first()
                     refuse_undeclared(query="query" not in taken, body="json" not in taken)
                     if repeatable and (key := idempotency.sent_key()):
-                        return idempotency.once(key, lambda: view(**path), find=look)
-                    return view(**path, expected=expected()) if conditional else view(**path)
+                        return idempotency.once(key, do, find=look, judges_secret=limited)
+                    return do()
                 except Refusal as refusal:
                     if not isinstance(refusal, NotFound | Forbidden):
                         look()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from functools import partial, wraps
+from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
 from flask import Flask
@@ -15,6 +16,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from config import Settings
 
@@ -30,8 +32,14 @@ class Overtaken(Exception):
     """What a use case had read was changed before it held the lock; it is run anew."""
 
 
+class UnknownOutcome(Unavailable):
+    """A commit was asked for, and the answer was lost: saying that nothing was changed could be wrong."""
+
+
 READ = "read"  # The name of the engine for statements outside a transaction.
 _ATTEMPTS = 3
+_BEGUN = "begun"  # When a connection of SQLite began its statement.
+_STEPS = 100_000  # Of SQLite's machine, some milliseconds: after so many it asks whether to go on.
 _UNDO, _OPEN = "undo", "use case"  # What a session carries while a use case runs.
 # Serialization failure, deadlock, and a row that was deleted before it could be referred to: the same work may succeed,
 # or be refused with its proper reason, when it is done anew.
@@ -43,9 +51,10 @@ _AWAY = ("25006", "25P03")
 
 def engine_config(settings: Settings) -> dict[str, Any]:
     """The part of Flask's configuration that Flask-SQLAlchemy reads."""
+    breaker = deadline.Breaker(max(settings.database_statement_timeout, settings.database_lock_timeout))
     options: dict[str, Any] = {
         "hide_parameters": True,
-        "poolclass": deadline.Pool,
+        "poolclass": deadline.pool_of(breaker),
         "pool_size": 8,
         "max_overflow": 0,
         "pool_timeout": settings.database_pool_timeout,
@@ -82,6 +91,8 @@ def init_app(app: Flask, settings: Settings) -> None:
                 # What was answered is on the disk before, as with PostgreSQL. Tests suffer no power cut, and write a lot.
                 synchronous = "NORMAL" if settings.app_env == "testing" else "FULL"
                 event.listen(engine, "connect", partial(_set_up_sqlite, synchronous))
+                event.listen(engine, "connect", partial(_bound_sqlite, settings.database_statement_timeout))
+                event.listen(engine, "before_cursor_execute", _start_clock)
             else:
                 event.listen(engine, "do_connect", partial(_connect, settings.database_connect_timeout))
         if settings.is_sqlite:
@@ -103,8 +114,12 @@ def _bounded(wsgi_app: Callable[..., Iterable[bytes]], seconds: float) -> Callab
 
 def _connect(seconds: float, dialect: Dialect, _: object, words: list[Any], named: dict[str, Any]) -> DBAPIConnection:
     """A new connection; libpq's own time-out does not count where the driver waits in `deadline`."""
-    with deadline.at_most(seconds):
-        return dialect.connect(*words, **named)
+    try:
+        with deadline.at_most(seconds):
+            return dialect.connect(*words, **named)
+    except deadline.Overdue:
+        deadline.silent()
+        raise
 
 
 @contextmanager
@@ -123,6 +138,20 @@ def _set_up_sqlite(synchronous: str, connection: sqlite3.Connection, _: object) 
     connection.isolation_level = None  # The driver must not begin transactions of its own.
     for pragma in ("journal_mode=WAL", "foreign_keys=ON", f"synchronous={synchronous}", "cache_size=-8192"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _bound_sqlite(seconds: float, connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+    """Ends a statement of a request that takes too long, as PostgreSQL does."""
+
+    def is_over() -> bool:
+        return monotonic() - record.info[_BEGUN] > seconds and deadline.is_bounded()
+
+    record.info[_BEGUN] = monotonic()
+    connection.set_progress_handler(is_over, _STEPS)
+
+
+def _start_clock(connection: Connection, *_: object) -> None:
+    connection.info[_BEGUN] = monotonic()
 
 
 def _begin_immediate(connection: Connection) -> None:
@@ -153,7 +182,8 @@ def transactional(use_case: Callable[P, R]) -> Callable[P, R]:
     another one calls is part of that one's transaction.
 
     Raises:
-        Unavailable: others were faster three times, or nobody knows whether it was committed.
+        Unavailable: others were faster three times.
+        UnknownOutcome: the commit was asked for, and nobody has said whether it was made.
         Conflict: where a unique rule of the database is broken that was registered with `taken`.
     """
 
@@ -174,7 +204,13 @@ def transactional(use_case: Callable[P, R]) -> Callable[P, R]:
                     raise refusal from error
                 if isinstance(error, DBAPIError) and not _is_transient(error):
                     raise
-                time.sleep(secrets.SystemRandom().uniform(0.01, 0.05) * attempt)
+                if attempt < _ATTEMPTS:
+                    time.sleep(secrets.SystemRandom().uniform(0.01, 0.05) * attempt)
+            except UnknownOutcome:
+                # What was done outside the database may be right: a session that may have ended stays on the blocklist.
+                session().info.pop(_UNDO, None)
+                _roll_back()
+                raise
             except BaseException:
                 _roll_back()
                 raise
@@ -190,8 +226,7 @@ def _commit() -> None:
     except DBAPIError as error:
         if not error.connection_invalidated:
             raise
-        # The commit was asked for, and the answer was lost: saying that nothing was changed could be wrong.
-        raise Unavailable(
+        raise UnknownOutcome(
             "The database has not said whether this was done. Look before you try again, or repeat it with its Idempotency-Key."
         ) from error
 

@@ -10,26 +10,65 @@ import select
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from math import inf
 from time import monotonic
 from typing import Any
 
 import psycopg2
 from psycopg2 import extensions
 from sqlalchemy import QueuePool
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util.queue import Queue
 from typing_extensions import override
+
+_PAUSE = 0.5  # Seconds in which nobody asks a PostgreSQL that is silent.
 
 
 class Overdue(psycopg2.OperationalError):
     """PostgreSQL did not answer in the time that was granted."""
 
 
-class _Grant:
-    """The seconds that are left for waiting."""
+class Breaker:
+    """Whether a PostgreSQL is asked at all. Once it was silent for longer than it may be, it is asked twice a second.
 
-    def __init__(self, seconds: float) -> None:
+    Meanwhile all others are refused at once: each would wait as long in vain, and those behind it in the queue of a server
+    with few threads for the sum of all.
+
+    Args:
+        silence: seconds after which PostgreSQL itself ends a statement or the wait for a lock.
+    """
+
+    def __init__(self, silence: float) -> None:
+        self.silence = silence
+        self._is_open = False
+        self._ask_again = 0.0
+
+    def open(self) -> None:
+        """PostgreSQL is silent."""
+        self._is_open = True
+        self._ask_again = monotonic() + _PAUSE
+
+    def close(self) -> None:
+        """It has answered."""
+        self._is_open = False
+
+    def refuses(self) -> bool:
+        """Whether nothing is to be asked now."""
+        if not self._is_open:
+            return False
+        if monotonic() < self._ask_again:
+            return True
+        self._ask_again = monotonic() + _PAUSE
+        return False
+
+
+class _Grant:
+    """The seconds that are left for waiting, and whom one waits for."""
+
+    def __init__(self, seconds: float, breaker: Breaker | None) -> None:
         self.left = seconds
+        self.breaker = breaker
 
 
 _grant: ContextVar[_Grant | None] = ContextVar("grant", default=None)
@@ -44,7 +83,7 @@ def at_most(seconds: float) -> Generator[None]:
     """
     outer = _grant.get()
     granted = seconds if outer is None else min(seconds, outer.left)
-    own = _Grant(granted)
+    own = _Grant(granted, outer.breaker if outer else None)
     token = _grant.set(own)
     try:
         yield
@@ -52,6 +91,11 @@ def at_most(seconds: float) -> Generator[None]:
         _grant.reset(token)
         if outer is not None:
             outer.left -= granted - own.left
+
+
+def is_bounded() -> bool:
+    """Whether time was granted at all, as it is to requests and jobs and not to commands."""
+    return _grant.get() is not None
 
 
 def wait(connection: Any) -> None:
@@ -68,18 +112,34 @@ def wait(connection: Any) -> None:
             poller = select.poll()
             poller.register(connection.fileno(), select.POLLIN if state == extensions.POLL_READ else select.POLLOUT)
             if not poller.poll(None if left is None else left * 1000):
+                silent(for_seconds=left or 0.0)
                 raise Overdue("PostgreSQL did not answer in time")
+        if grant is not None and grant.breaker is not None:
+            grant.breaker.close()
     finally:
         if grant is not None:
             grant.left -= monotonic() - begun
 
 
+def silent(*, for_seconds: float = inf) -> None:
+    """PostgreSQL has said nothing for so long; in vain, if it would have ended by then whatever it was busy with."""
+    grant = _grant.get()
+    if grant is not None and grant.breaker is not None and for_seconds > grant.breaker.silence:
+        grant.breaker.open()
+
+
 class _Queue(Queue[ConnectionPoolEntry]):
     """The connections that are free. Waiting for one is a wait like another."""
+
+    breaker: Breaker
 
     @override
     def get(self, block: bool = True, timeout: float | None = None) -> ConnectionPoolEntry:
         grant = _grant.get()
+        if grant is not None:
+            grant.breaker = self.breaker
+            if self.breaker.refuses():
+                raise PoolTimeoutError("PostgreSQL has not answered lately.")
         if grant is None or not block or timeout is None:
             return super().get(block, timeout)
         begun = monotonic()
@@ -89,10 +149,19 @@ class _Queue(Queue[ConnectionPoolEntry]):
             grant.left -= monotonic() - begun
 
 
-class Pool(QueuePool):
-    """A pool in which nobody waits for longer than was granted."""
+def pool_of(breaker: Breaker) -> type[QueuePool]:
+    """Pools in which nobody waits for longer than was granted, nor for a PostgreSQL that is silent."""
 
-    _queue_class = _Queue
+    class OwnQueue(_Queue):
+        pass
+
+    class Pool(QueuePool):
+        _queue_class = OwnQueue
+        # SQLAlchemy would name its log after this module, and what it says at DEBUG is not ours to say.
+        _sqla_logger_namespace = "sqlalchemy.pool"
+
+    OwnQueue.breaker = breaker
+    return Pool
 
 
 def install() -> None:

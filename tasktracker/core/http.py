@@ -28,6 +28,7 @@ from .parsing import discard_body
 from .results import Expected, Page, Resource
 
 PREFIX = "/api/v1"
+PROBLEM = "application/problem+json"
 MOST_ERRORS = 50
 # The names that RFC 9110 gives, where Python still has older ones.
 _TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
@@ -176,7 +177,7 @@ def problem(
             {"location": fault.location, "pointer": printable(fault.pointer), "message": printable(fault.message)}
             for fault in faults[:MOST_ERRORS]
         ]
-    response = Response(to_bytes(body), status, mimetype="application/problem+json")
+    response = Response(to_bytes(body), status, mimetype=PROBLEM)
     response.headers.update(headers or {})
     return response
 
@@ -290,6 +291,10 @@ def init_app(app: Flask, settings: Settings) -> None:
     @app.after_request
     def end(response: Response) -> Response:
         discard_body(request)
+        if response.status_code >= 400 and response.mimetype != PROBLEM:
+            # Werkzeug answers a precondition that fails with the file all the same.
+            response.close()
+            response = problem(response.status_code, code_of(response.status_code), f"{title_of(response.status_code)}.")
         headers = response.headers
         headers["X-Request-ID"] = request_id()
         for name, value in common.items():

@@ -17,11 +17,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from . import events, jobs
-from .database import is_on_postgresql, session, transactional
+from .database import Overtaken, is_on_postgresql, session, transactional
 from .errors import Conflict, Invalid
 from .json import to_sorted_bytes
 from .models import Base, now
 from .parsing import read_body
+from .reading import Statement
 from .types import Id, UtcDateTime
 
 HEADER = "Idempotency-Key"
@@ -53,7 +54,7 @@ class KeptAnswer(Base):
 
 
 _MINE = (KeptAnswer.user_id == bindparam("user", type_=Id()), KeptAnswer.key == bindparam("key"))
-_FIND = select(KeptAnswer.__table__).where(*_MINE, KeptAnswer.created_at > bindparam("since", type_=UtcDateTime()))
+_FIND = Statement(select(KeptAnswer.__table__).where(*_MINE, KeptAnswer.created_at > bindparam("since", type_=UtcDateTime())))
 _LOCK = select(func.pg_try_advisory_xact_lock(bindparam("lock")))
 
 
@@ -70,13 +71,18 @@ def sent_key() -> str | None:
 
 
 @transactional
-def once(key: str, view: Callable[[], Response], *, find: Callable[[], object]) -> Response:
+def once(key: str, view: Callable[[], Response], *, find: Callable[[], object], judges_secret: bool) -> Response:
     """The answer of a view, which is called only if no request with this key has succeeded within 24 hours.
+
+    Two that begin at once are told apart by the database: PostgreSQL lets one of them hold the key, SQLite lets one of
+    them write first, and the other begins anew.
 
     Args:
         key: as it was sent; each user has keys of their own.
         view: does what the request asks for, with its use case in this transaction.
         find: refuses callers who may no longer see what the path names; asked where a kept answer is given.
+        judges_secret: whether attempts are counted, because the body holds a password. Then another body is judged as
+            ever before it is refused, or keys would be a way to try passwords without end.
 
     Raises:
         Conflict: `idempotency_key_in_use`, a request with the key is still being done.
@@ -84,12 +90,14 @@ def once(key: str, view: Callable[[], Response], *, find: Callable[[], object]) 
     """
     user_id, fingerprint = g.caller.user_id, _fingerprint()
     _take(user_id, key)
-    kept = session().execute(_FIND, {"user": user_id, "key": key, "since": now() - LIFETIME}).one_or_none()
+    kept = _FIND.first(user=user_id, key=key, since=now() - LIFETIME)
     if kept is None:
         response = view()
         _keep(user_id, key, fingerprint, response)
         return response
     if not hmac.compare_digest(kept.fingerprint, fingerprint):
+        if judges_secret:
+            view()  # What it does is rolled back with the refusal.
         raise Invalid(f"This {HEADER} was used for another request. Make a new one for each thing to be done.", REUSED)
     find()
     return _again(kept)
@@ -102,7 +110,7 @@ def _fingerprint() -> str:
 
 
 def _take(user_id: str, key: str) -> None:
-    """Holds a key until the transaction ends; on SQLite the transaction holds the whole database already."""
+    """Holds a key of PostgreSQL's until the transaction ends."""
     if not is_on_postgresql():
         return
     lock = int.from_bytes(sha256(f"{user_id} {key}".encode()).digest()[:8], signed=True)
@@ -121,8 +129,11 @@ def _keep(user_id: str, key: str, fingerprint: str, response: Response) -> None:
     }
     insert = postgresql.insert if is_on_postgresql() else sqlite.insert
     keep = insert(KeptAnswer).values(user_id=user_id, key=key, **values)
-    # In the place of one whose time is over.
-    session().execute(keep.on_conflict_do_update(index_elements=["user_id", "key"], set_=values))
+    # In the place of one whose time is over, and of no other.
+    is_over = KeptAnswer.created_at <= now() - LIFETIME
+    keep = keep.on_conflict_do_update(index_elements=["user_id", "key"], set_=values, where=is_over)
+    if session().execute(keep.returning(KeptAnswer.key)).first() is None:
+        raise Overtaken
 
 
 def _again(kept: Row[tuple[object, ...]]) -> Response:

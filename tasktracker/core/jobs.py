@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .database import is_on_postgresql, session, transactional
+from .deadline import at_most
 from .errors import Refusal
 from .logs import reason_of
 from .models import Base, new_id, now
@@ -27,6 +28,7 @@ LEASE = timedelta(minutes=2)
 # How long after each failure a job is tried again.
 BACK_OFF = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800))
 _MOST_ATTEMPTS = len(BACK_OFF) + 1
+PATIENCE = LEASE.total_seconds() / 4  # For each of the waits of a job for PostgreSQL.
 DEAD_LETTER_LIFETIME = timedelta(days=30)
 
 log = logging.getLogger(__name__)
@@ -137,18 +139,26 @@ _DUE = Statement(select(Job.id).where(*_is_due).limit(1))
 
 
 def run_one() -> bool:
-    """Does the job that has been due for longest; false if none is."""
-    # Looking costs less than taking, and on SQLite it keeps no writer waiting.
-    taken = _take() if _DUE.first(now=now()) is not None else None
+    """Does the job that has been due for longest; false if none is.
+
+    Taking it, doing it and noting what became of it may each wait for the database: what has used up its time can still
+    be noted.
+    """
+    with at_most(PATIENCE):
+        # Looking costs less than taking, and on SQLite it keeps no writer waiting.
+        taken = _take() if _DUE.first(now=now()) is not None else None
     if taken is None:
         return False
     try:
-        _do(taken)
+        with at_most(PATIENCE):
+            _do(taken)
     except Exception as error:
         session().rollback()  # What it has left half done is not committed with its failure.
-        _failed(taken, error)
+        with at_most(PATIENCE):
+            _failed(taken, error)
     else:
-        _done(taken)
+        with at_most(PATIENCE):
+            _done(taken)
     return True
 
 
@@ -187,17 +197,16 @@ def _done(taken: Taken) -> None:
 def _failed(taken: Taken, error: Exception) -> None:
     reason = f"HopelessError: {error}" if isinstance(error, HopelessError) else reason_of(error)
     recurs = taken.kind in _recurring
-    values: dict[str, Any] = {"last_error": reason}
+    note = update(Job).where(_is_in_hand(taken))
     if not recurs and (isinstance(error, HopelessError) or taken.attempts >= _MOST_ATTEMPTS):
-        values |= {"failed_at": now(), "key": None}
+        session().execute(note.values(last_error=reason, failed_at=now(), key=None))
         log.error("Job %s (%s) has failed for good: %s", taken.id, taken.kind, reason)
     else:
         wait = BACK_OFF[min(taken.attempts, len(BACK_OFF)) - 1]
-        values |= {"due_at": now() + wait}
+        session().execute(note.values(last_error=reason, due_at=now() + wait))
         log.warning("Job %s (%s) has failed and is tried again in %s: %s", taken.id, taken.kind, wait, reason)
     if not isinstance(error, HopelessError | OSError | Refusal):
         log.error("Job %s (%s)", taken.id, taken.kind, exc_info=error)
-    session().execute(update(Job).where(_is_in_hand(taken)).values(values))
 
 
 @transactional

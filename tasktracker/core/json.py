@@ -31,8 +31,8 @@ def to_bytes(value: Any) -> bytes:
 
 
 def to_sorted_bytes(value: Any) -> bytes:
-    """The value as JSON, the same for objects whose keys stand in another order."""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    """The value as JSON in ASCII, the same for objects whose keys stand in another order; takes lone surrogates too."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 def read(data: bytes) -> Any:

@@ -1,10 +1,11 @@
 """How bodies and query strings are read: strictly, so that nothing a client wrote is silently ignored."""
 
-import time
 from collections.abc import Mapping
+from contextlib import suppress
+from threading import Timer
 from typing import Any, NoReturn
 
-from flask import Request, request
+from flask import Request, g, request
 from gunicorn.http.errors import ParseException
 from marshmallow import RAISE, Schema, ValidationError, fields
 from webargs.flaskparser import FlaskParser
@@ -74,6 +75,7 @@ def read_body(req: Request) -> dict[str, Any] | None:
         raise TooLarge
     if len(data) < (req.content_length or 0):
         raise Malformed("The body is shorter than its Content-Length.")
+    g.body_is_read = True
     if not data:
         return None
     charset = req.mimetype_params.get("charset", "utf-8").lower()
@@ -95,22 +97,24 @@ def discard_body(req: Request) -> None:
 
     Where it does not end in time, or cannot be read, the server closes the connection after the answer.
     """
-    if not req.content_length and "Transfer-Encoding" not in req.headers:
+    has_body = req.content_length or "Transfer-Encoding" in req.headers
+    if not has_body or g.get("body_is_read"):
         return
     stream, connection = req.environ["wsgi.input"], req.environ.get("gunicorn.socket")
-    ends = time.monotonic() + _DISCARDING_SECONDS
-    before = connection.gettimeout() if connection else None
-    try:
-        if connection:
-            connection.settimeout(_DISCARDING_SECONDS)
-        for _ in range(_MOST_DISCARDED // _PIECE):
-            if not stream.read(_PIECE) or time.monotonic() > ends:
-                return
-    except (ParseException, OSError):
+    if connection is None:
         return
-    finally:
-        if connection:
-            connection.settimeout(before)
+    before = connection.gettimeout()
+    connection.settimeout(_DISCARDING_SECONDS)
+    # This time-out begins anew with each byte. When the time is over in all, the next byte is the last.
+    clock = Timer(_DISCARDING_SECONDS, connection.settimeout, [0.001])
+    clock.start()
+    with suppress(ParseException, OSError):
+        for _ in range(_MOST_DISCARDED // _PIECE):
+            if not stream.read(_PIECE):
+                break
+    clock.cancel()
+    clock.join()
+    connection.settimeout(before)
 
 
 def refuse_repeated(arguments: MultiDict[str, str], schema: Schema) -> None:

@@ -2,11 +2,21 @@
 
 import re
 import unicodedata
+from typing import TypeVar
 
+T = TypeVar("T")
 # NUL, the other control characters but tab, line feed and carriage return, and lone surrogates.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_CONTROLS = re.compile("[\t\n\r]")
+MOST_REMEMBERED = 10_000  # Characters.
 LONGEST_WORD = 255  # Characters; what is longer is known by its beginning (PostgreSQL refuses lexemes over 2 kB).
+
+
+def _kept(table: dict[int, T], code: int, found: T) -> T:
+    """Remembers what a character is, but not of all of Unicode: who sends it would fill the memory."""
+    if len(table) < MOST_REMEMBERED:
+        table[code] = found
+    return found
 
 
 class _Separators(dict[int, int]):
@@ -15,8 +25,7 @@ class _Separators(dict[int, int]):
     def __missing__(self, code: int) -> int:
         character = chr(code)
         stays = character.isalnum() or unicodedata.category(character).startswith("M")
-        self[code] = code if stays else ord(" ")
-        return self[code]
+        return _kept(self, code, code if stays else ord(" "))
 
 
 _SEPARATORS = _Separators()
@@ -27,8 +36,7 @@ class _Marks(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         parts = unicodedata.normalize("NFKD", chr(code))
-        self[code] = "^" if all(map(unicodedata.combining, parts)) else " "
-        return self[code]
+        return _kept(self, code, "^" if all(map(unicodedata.combining, parts)) else " ")
 
 
 _MARKS = _Marks()

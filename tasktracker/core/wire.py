@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+import structlog
 from gunicorn.http import errors, wsgi
 from gunicorn.workers.base import Worker
 from werkzeug.http import http_date
@@ -59,7 +60,9 @@ def _answer(client: socket.socket, error: BaseException, common: Mapping[str, st
     if is_answered and status < 500:
         return  # What is wrong with the rest of a body that nobody asked for gets no second answer.
     request_id = new_id()
-    access_log.info("request", request_id=request_id, status=status, refused=type(error).__name__)
+    structlog.contextvars.clear_contextvars()  # This worker's last request was another.
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    access_log.info("request", status=status, refused=type(error).__name__)
     if status in (500, 503):
         log.error("The server failed", exc_info=error)
     with suppress(OSError):  # Whoever does not listen any more misses nothing.

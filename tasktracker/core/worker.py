@@ -16,7 +16,6 @@ from .logs import reason_of
 _IDLE_SECONDS = 1.0  # Between looking for jobs while there are none.
 _FAULT_SECONDS = 5.0  # Until the database is asked again after it did not answer.
 # What a job waits for the database in all; with what sending a mail may take, it stays below the lease.
-_PATIENCE = jobs.LEASE.total_seconds() / 4
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +32,11 @@ def work(app: Flask, stop: threading.Event) -> None:
         # A context for each job: nothing that one leaves in its session is seen by the next.
         with app.app_context():
             try:
-                with at_most(_PATIENCE):
-                    if not scheduled:
+                if not scheduled:
+                    with at_most(jobs.PATIENCE):
                         jobs.schedule()
-                        scheduled = True
-                    wait = 0.0 if jobs.run_one() else _IDLE_SECONDS
+                    scheduled = True
+                wait = 0.0 if jobs.run_one() else _IDLE_SECONDS
             except Exception as error:
                 # Whatever it is, the jobs need a worker that goes on.
                 is_new = not isinstance(error, SQLAlchemyError | Refusal)

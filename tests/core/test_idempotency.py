@@ -17,6 +17,7 @@ from tasktracker.extensions import db
 from ..people import NOBODY, PASSWORD, path_of, pointers, problem
 from ..queue import execute, waiting
 from ..racing import at_once, statuses
+from .another import another
 
 REPLAYED = "Idempotent-Replayed"
 
@@ -168,6 +169,56 @@ def test_what_was_refused_is_judged_anew(ada, bob, project, key):
     assert REPLAYED in ada.post(path, {"title": "Mine"}, headers=key).headers
 
 
+REFUSED = [
+    *(
+        '{"title": "a\\ud800"}',
+        '{"title": "\\u0000"}',
+        '{"title": "a", "x": ["\\udfff", 1.5, true]}',
+        "\ufeff{}",
+        "[]",
+        "{}",
+        "",
+    ),
+    *('{"title": 1e400}', '{"title": "a", "title": "b"}', '{"priority": 12345678901234567890}'),
+    '{"title": ' + "[" * 40 + "]" * 40 + "}",
+]
+
+
+@pytest.mark.parametrize("body", REFUSED)
+def test_what_is_refused_without_a_key_is_refused_alike_with_one(ada, key, body):
+    def refusal(headers):
+        answer = ada.post("/tasks", data=body.encode(), headers={"Content-Type": "application/json", **headers})
+        assert answer.status_code in (400, 422)
+        return {name: value for name, value in problem(answer, answer.status_code).items() if name != "request_id"}
+
+    assert refusal(key) == refusal({})
+    assert ada.post("/tasks", {"title": "a"}, headers=key).status_code == 201
+
+
+def test_a_key_is_no_way_to_try_passwords(environment, ada, project, key):
+    """Also where it has been used: each wrong password is refused and counted as ever."""
+    with another(environment, RATELIMIT_ENABLED="true") as limited:
+        body, headers = requests(project)["/users/me/email"], {**key, "Authorization": f"Bearer {ada.access_token}"}
+        client, path = limited.test_client(), path_of("/users/me/email")
+        first = client.post(path, json=body, headers=headers)
+        assert first.status_code == 202
+        remaining = int(first.headers["RateLimit-Remaining"])
+        statuses = [
+            client.post(path, json={**body, "password": f"{n}"}, headers=headers).status_code for n in range(remaining + 5)
+        ]
+        assert statuses == [403] * (len(statuses) - statuses.count(429)) + [429] * statuses.count(429)
+        assert statuses.count(429) >= 5
+        assert REPLAYED in client.post(path, json=body, headers=headers).headers
+
+
+def test_another_body_with_the_right_password_is_refused_and_does_nothing(app, ada, project, key):
+    body = requests(project)["/users/me/email"]
+    assert send(ada, "/users/me/email", project, key, body).status_code == 202
+    before = waiting(app, Job.key.contains(ada.id))
+    problem(send(ada, "/users/me/email", project, key, {**body, "email": "other@example.com"}), 422, "idempotency_key_reused")
+    assert waiting(app, Job.key.contains(ada.id)) == before
+
+
 def test_a_name_that_was_taken_is_judged_anew(ada, project, key):
     tag = ada.tag(project, "Bug")
     path = f"/projects/{project['id']}/tags"
@@ -265,7 +316,7 @@ def test_a_password_in_a_request_is_kept_in_no_form_that_can_be_guessed_from(app
     (row,) = kept(app, ada)
     assert PASSWORD not in str(row)
     other = ada.post("/users/me/email", {"email": "x@example.com", "password": "wrong"}, headers=key)
-    problem(other, 422, "idempotency_key_reused")
+    problem(other, 403, "password_wrong")
 
 
 def test_one_still_running_is_409_and_done_once(app, ada, project, key, overtake):

@@ -398,6 +398,25 @@ def test_the_inline_worker_starts_with_the_first_request_and_only_once(environme
     assert threads[0].daemon
 
 
+def test_a_job_that_has_used_up_its_time_is_noted_as_failed(app, handlers, monkeypatch):
+    """What waits for PostgreSQL too long is over; SQLite, which nobody waits for, is noted all the same."""
+    monkeypatch.setattr(jobs, "PATIENCE", 0.3)
+
+    def wait_too_long(_):
+        if app.config["SETTINGS"].is_sqlite:
+            raise OSError("too late")
+        session().execute(text("SELECT pg_sleep(0.6)"))
+
+    handlers["slow"] = wait_too_long
+    enqueue(app, "slow")
+    before = now()
+    assert work_once(app)
+    (job,) = waiting(app)
+    assert (job.attempts, job.failed_at) == (1, None)
+    assert job.last_error
+    assert BACK_OFF[0] <= job.due_at - before < BACK_OFF[1]
+
+
 def test_jobs_are_done_in_the_order_in_which_they_became_due(app, handlers):
     seen = []
     handlers["x"] = lambda job: seen.append(job.payload["n"])

@@ -1,12 +1,13 @@
 """Text: cleaned, folded and cut into words."""
 
 import unicodedata
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasktracker.core.text import LONGEST_WORD, UnprintableError, clean, fold, words
+from tasktracker.core.text import _MARKS, _SEPARATORS, LONGEST_WORD, MOST_REMEMBERED, UnprintableError, clean, fold, words
 
 from .strategies import quick
 
@@ -81,6 +82,17 @@ def test_words_are_letters_and_digits_once_each_in_order(one, other):
         assert 1 <= len(word) <= LONGEST_WORD
         assert not any(character.isspace() or character in "_'\":&|()*!<>\\%" for character in word)
         assert words(word) == [word] or not word.isascii()
+
+
+def test_what_is_remembered_of_characters_has_an_end():
+    for start in range(0x100, 0x20000, 200):
+        flood = "".join(chr(code) for code in range(start, start + 200) if not 0xD800 <= code < 0xE000)
+        with suppress(UnprintableError):  # Among them are rows of more than 30 marks.
+            clean(flood)
+        words(flood)
+    for table in (_SEPARATORS, _MARKS):
+        assert len(table) <= MOST_REMEMBERED
+    assert words("Zoë 漢字 \U0001d518") == ["u", "zoë", "漢字"]  # All the same, remembered or not.
 
 
 def test_a_word_that_is_too_long_is_known_by_its_beginning():

@@ -1,8 +1,9 @@
 """Connections that are kept: an answer that comes early neither corrupts the next one nor gets lost."""
 
 import socket
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -90,6 +91,28 @@ def test_a_body_that_nobody_asked_for_and_that_does_not_come_is_not_waited_for(s
         # What comes now may be the rest of the body, and is never taken for a request.
         connection.sendall(ask("GET", "/healthz", keep=True))
         assert b"HTTP/1.1 200" not in read_rest(stream)
+
+
+def test_a_body_that_nobody_asked_for_and_that_dribbles_in_is_not_waited_for(service):
+    head = b"POST /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{"
+    with connected(service) as (connection, stream):
+        began = time.monotonic()
+        connection.sendall(head)
+        answered = threading.Event()
+
+        def dribble():
+            with suppress(OSError):
+                while not answered.wait(0.3) and time.monotonic() - began < 20:
+                    connection.sendall(b" ")
+
+        dribbling = threading.Thread(target=dribble)
+        dribbling.start()
+        try:
+            is_problem(read_one(stream), 401)
+            assert time.monotonic() - began < 10
+        finally:
+            answered.set()
+            dribbling.join()
 
 
 def read_rest(stream):

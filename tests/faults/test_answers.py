@@ -7,7 +7,7 @@ import time
 from contextlib import closing
 
 import pytest
-from sqlalchemy import func, make_url, select
+from sqlalchemy import func, make_url, select, text
 
 from tasktracker.accounts.models import RefreshToken, Session, User
 from tasktracker.core.database import session
@@ -195,3 +195,24 @@ def test_while_limits_cannot_be_counted_all_else_goes_on(without_limits, ada):
 
 def words(text):
     return set(text.lower().replace(",", " ").replace(".", " ").replace(":", " ").split())
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_a_statement_of_sqlite_that_takes_too_long_is_ended(environment, app, ada):
+    """As PostgreSQL ends one by itself; commands take as long as they need."""
+    endless = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 30000000) SELECT sum(i) FROM n")
+    with another(environment, DATABASE_STATEMENT_TIMEOUT="0.1") as application:
+
+        @application.get("/api/v1/endless")
+        def run():
+            session().execute(endless)
+
+        run.is_public = True
+        begun = time.perf_counter()
+        problem(application.test_client().get("/api/v1/endless"), 503, "unavailable")
+        assert time.perf_counter() - begun < 1.5
+        there = {"Authorization": f"Bearer {ada.access_token}"}
+        assert application.test_client().post("/api/v1/tasks", json={"title": "a"}, headers=there).status_code == 201
+        with application.app_context():
+            quick = text(str(endless).replace("30000000", "3000000"))
+            assert session().execute(quick).scalar_one() > 0

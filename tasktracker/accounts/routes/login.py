@@ -14,7 +14,7 @@ from ...core.text import fold
 from .. import limits, queries, sessions, tokens
 from ..schemas import LoginSchema, RefreshSchema, SessionSchema, TokensSchema
 from ..services import login
-from ..tokens import Pair, caller, me
+from ..tokens import caller, me
 from .blueprint import blueprint
 
 
@@ -31,7 +31,7 @@ def log_in(body: dict[str, Any]) -> Response:
     # A name and an address are counted apart: one count would tell that they are of one account.
     name = fold(body["username"])
     limits.count_login(name, request.remote_addr, known=sessions.knows(account, request.remote_addr))
-    user_id, pair = login.log_in(
+    answer = login.log_in(
         account,
         body["password"],
         verified_only=current_app.config["REQUIRE_EMAIL_VERIFICATION"],
@@ -39,7 +39,7 @@ def log_in(body: dict[str, Any]) -> Response:
         user_agent=request.headers.get("User-Agent"),
     )
     limits.forgive_login(name, request.remote_addr)
-    return _tokens(user_id, pair)
+    return answer_once(answer)
 
 
 @blueprint.route("/auth/refresh", method="POST", public=True, refused=True, limited=True)
@@ -58,11 +58,7 @@ def refresh(body: dict[str, Any]) -> Response:
         limits.REFRESH.count(token)
         raise
     limits.REFRESH.count(session_id)
-    return _tokens(*login.refresh(session_id, refresh_id))
-
-
-def _tokens(user_id: str, pair: Pair) -> Response:
-    return answer_once({**pair, "user": queries.PROFILE.get(me=user_id).body})
+    return answer_once(login.refresh(session_id, refresh_id))
 
 
 @blueprint.route("/auth/logout", method="POST")

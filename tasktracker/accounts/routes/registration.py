@@ -9,7 +9,7 @@ from config import Settings
 from ...core.http import accepted, created, no_content
 from ...core.schemas import AcceptedSchema
 from ...core.text import fold
-from .. import limits, queries
+from .. import limits
 from ..schemas import AddressSchema, MeSchema, Registration, TokenSchema
 from ..services import credentials, registration
 from .blueprint import blueprint
@@ -46,10 +46,8 @@ def register(body: dict[str, Any]) -> Response:
         limits.WELCOME.count(fold(body["email"]))
     who = {"username": body["username"], "email": body["email"]}
     credentials.check_new_password(body["password"], pointer="/password", min_length=settings.password_min_length, **who)
-    user_id = registration.register(body, must_verify=settings.require_email_verification)
-    if settings.require_email_verification:
-        return accepted(_REGISTERED)
-    return created(queries.PROFILE.get(me=user_id), "/users")
+    account = registration.register(body, must_verify=settings.require_email_verification)
+    return created(account, "/users") if account else accepted(_REGISTERED)
 
 
 @blueprint.route("/auth/verify-email", method="POST", public=True, limited=True)

@@ -22,8 +22,8 @@ def find_account(login: str) -> str | None:
 @transactional
 def log_in(
     user_id: str, password: str, *, verified_only: bool, ip_address: str | None, user_agent: str | None
-) -> tuple[str, tokens.Pair]:
-    """A new session for an account and its password: the user and the tokens.
+) -> dict[str, Any]:
+    """A new session for an account and its password: the tokens and the user.
 
     Args:
         user_id: the account; an id that nobody has where none was found.
@@ -46,7 +46,13 @@ def log_in(
     user.password_hash = fresh or user.password_hash
     granted = sessions.start(user_id, ip_address, user_agent)
     audit.record("login_succeeded", user_id=user_id, session_id=granted.session_id, address=ip_address)
-    return user_id, tokens.make_pair(granted)
+    return _answer(granted)
+
+
+def _answer(granted: sessions.Granted) -> dict[str, Any]:
+    """Tokens with their user, read in the transaction of the session: an answer that fails leaves none behind."""
+    session().flush()
+    return {**tokens.make_pair(granted), "user": queries.PROFILE.get(me=granted.user_id).body}
 
 
 def may_log_in(account: Row[Any], *, verified_only: bool) -> bool:
@@ -89,8 +95,8 @@ def password_wrong() -> Forbidden:
     return Forbidden("The current password is wrong.", "password_wrong")
 
 
-def refresh(session_id: str, refresh_id: str) -> tuple[str, tokens.Pair]:
-    """The user and another pair of tokens of the same session.
+def refresh(session_id: str, refresh_id: str) -> dict[str, Any]:
+    """Another pair of tokens of the same session, and the user.
 
     Args:
         session_id: the session that the refresh token names.
@@ -100,7 +106,14 @@ def refresh(session_id: str, refresh_id: str) -> tuple[str, tokens.Pair]:
         Unauthenticated: the token is not good, or not any more.
         Unavailable: the blocklist does not answer.
     """
-    granted = sessions.rotate(session_id, refresh_id)
-    if granted is None:
+    answer = _refreshed(session_id, refresh_id)
+    if answer is None:
         raise Unauthenticated
-    return granted.user_id, tokens.make_pair(granted)
+    return answer
+
+
+@transactional
+def _refreshed(session_id: str, refresh_id: str) -> dict[str, Any] | None:
+    # A token that is not good may end its session, which a refusal in here would take back.
+    granted = sessions.rotate(session_id, refresh_id)
+    return _answer(granted) if granted else None

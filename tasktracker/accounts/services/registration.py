@@ -8,8 +8,9 @@ from ...core import audit
 from ...core.database import session, transactional, violated
 from ...core.errors import Forbidden
 from ...core.models import now
+from ...core.results import Resource
 from ...core.text import fold
-from .. import mailed_tokens, mails, sessions
+from .. import mailed_tokens, mails, queries, sessions
 from ..models import Purpose, User
 from . import users
 
@@ -25,8 +26,8 @@ def check_open(registration: str) -> None:
 
 
 @transactional
-def register(fields: dict[str, Any], *, must_verify: bool) -> str:
-    """A new account; its id.
+def register(fields: dict[str, Any], *, must_verify: bool) -> Resource | None:
+    """A new account, as its user sees it; nothing of it where its address must be confirmed first.
 
     Where its address must be confirmed first, it is no account before that: whether another has the address is found out
     by the job that writes the mail, so that who registers sees and measures no difference.
@@ -41,7 +42,8 @@ def register(fields: dict[str, Any], *, must_verify: bool) -> str:
     user = users.add(**fields, activated=not must_verify)
     if must_verify:
         mails.enqueue(mails.WELCOME, user_id=user.id)
-    return user.id
+        return None
+    return queries.PROFILE.get(me=user.id)
 
 
 @transactional
