@@ -1,6 +1,6 @@
 """What is meant to be dear: long texts for patterns, long lists, many faults, far pages. Each is answered in a moment.
 
-The time is the best of three, so that a busy machine does not count. None of it gets as far as the database, so one of
+The time is the processor's, so that a busy machine does not count. None of it gets as far as the database, so one of
 the two is enough here.
 """
 

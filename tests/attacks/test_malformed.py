@@ -18,6 +18,7 @@ EVERYTHING = "FUZZ_CASES" in os.environ
 # A body that no operation takes: where one is sent, nothing is ever done.
 REFUSED = b'{"nope": 1}'
 # Values that no parameter of a query takes, but for words to search and names of tags.
+NOT_UTF_8 = ("%ED%A0%80", "%C0%AF", "%FF")
 HOSTILE = ("%00", "%ED%A0%80", "%C0%AF", "%FF", "1%00", "%0D%0AX-Evil:%201", "..%2F..%2Fetc%2Fpasswd", "%E2%80%AE",
            "%EF%BB%BF1", "'%20OR%20'1'='1", "1;SELECT%20pg_sleep(5)", "%25", "${jndi:ldap://x}", "{{7*7}}", "__class__", "1e9",
            "0x1", "-1", "99999999999999999999", "%EF%BC%91", "null", "undefined", "[]", "%7B%7D", "a" * 20_000, "")  # fmt: skip
@@ -123,7 +124,9 @@ def test_no_value_of_a_query_breaks_anything(stage):
                 answer = stage.me.get(f"{stage.fill(operation)}?{name}={value}")
                 harmless(answer, (operation, name, value[:50]))
                 asked += 1
-                if name in ("search", "tag"):
+                if value in NOT_UTF_8:
+                    assert problem(answer, 400, "malformed_query"), (operation, name, value)
+                elif name in ("search", "tag"):
                     assert answer.status_code in (200, 400, 422), (operation, name, value[:50])
                 else:
                     assert answer.status_code in (400, 422), (operation, name, value[:50])
