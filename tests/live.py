@@ -69,6 +69,11 @@ def stop(process: "subprocess.Popen[bytes]", sig: int = signal.SIGTERM) -> None:
     process.wait(20)
 
 
+def workers(pid: int) -> list[int]:
+    """The processes that serve for the gunicorn with this id."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def answers(url: str) -> bool:
     """Whether the URL answers 200."""
     try:
