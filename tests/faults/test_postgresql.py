@@ -39,14 +39,15 @@ def settings(server, proxy, environments):
     """The defaults, but for where the database is."""
     patient = dict.fromkeys([name for name in environments("sqlite") if name.startswith("DATABASE_")], "")
     url = make_url(server.url).set(port=proxy.port).render_as_string()
-    return {**environments("sqlite"), **patient, "DATABASE_URL": url}
+    made = {**environments("sqlite"), **patient, "DATABASE_URL": url}
+    with another(made) as app, app.app_context():
+        upgrade()
+    return made
 
 
 @pytest.fixture(scope="module")
 def site(settings):
     with another(settings) as app:
-        with app.app_context():
-            upgrade()
         yield Site.of(app)
 
 
