@@ -6,7 +6,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -67,6 +67,22 @@ def stop(process: "subprocess.Popen[bytes]", sig: int = signal.SIGTERM) -> None:
     if process.poll() is None:
         os.killpg(process.pid, sig)
     process.wait(20)
+
+
+def workers(pid: int) -> list[int]:
+    """The processes that serve for the gunicorn with this id."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def listens(pid: int) -> bool:
+    """Whether this process takes connections: the master of gunicorn lets go of its port as soon as it is told to stop."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()]
+    listening = {f"socket:[{row[9]}]" for row in rows if row[3] == "0A"}
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # It has been closed meanwhile.
+            if str(file.readlink()) in listening:
+                return True
+    return False
 
 
 def answers(url: str) -> bool:

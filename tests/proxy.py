@@ -16,10 +16,12 @@ class Proxy:
 
     Args:
         target: the port of the server behind it.
+
+    `came` counts the connections and the pieces of data that have come from clients, also while it hangs.
     """
 
     def __init__(self, target: int) -> None:
-        self.target = target
+        self.target, self.came = target, 0
         self._asks, self._answers = threading.Event(), threading.Event()  # Which direction flows.
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -71,6 +73,7 @@ class Proxy:
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
+                self.came += 1
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
@@ -89,6 +92,7 @@ class Proxy:
     def _pump(self, source: socket.socket, sink: socket.socket, flows: threading.Event) -> None:
         with suppress(OSError):
             while piece := source.recv(_PIECE):
+                self.came += flows is self._asks
                 flows.wait()
                 sink.sendall(piece)
         flows.wait()

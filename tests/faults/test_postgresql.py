@@ -1,14 +1,11 @@
 """PostgreSQL fails, in every way it can, under a service that has connections to it."""
 
 import secrets
-import socket
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack
 
-import psycopg2
 import pytest
 from flask_migrate import upgrade
 from sqlalchemy import event, make_url, text
@@ -17,10 +14,11 @@ from tasktracker.core import worker
 from tasktracker.core.database import session, transactional
 from tasktracker.extensions import db
 
+from ..breaking import connected, failing, frozen, hung, killed, only_read, out_of_connections, refused, slow, stopped
 from ..core.another import another
 from ..people import new_person, problem
-from ..proxy import Proxy, proxy_to
-from ..servers import PostgreSQL, own, wait_for
+from ..proxy import proxy_to
+from ..servers import PostgreSQL, Redis, own, wait_for
 from .site import Site
 
 
@@ -41,71 +39,16 @@ def settings(server, proxy, environments):
     """The defaults, but for where the database is."""
     patient = dict.fromkeys([name for name in environments("sqlite") if name.startswith("DATABASE_")], "")
     url = make_url(server.url).set(port=proxy.port).render_as_string()
-    return {**environments("sqlite"), **patient, "DATABASE_URL": url}
+    made = {**environments("sqlite"), **patient, "DATABASE_URL": url}
+    with another(made) as app, app.app_context():
+        upgrade()
+    return made
 
 
 @pytest.fixture(scope="module")
 def site(settings):
     with another(settings) as app:
-        with app.app_context():
-            upgrade()
         yield Site.of(app)
-
-
-@contextmanager
-def connected(server: PostgreSQL) -> Iterator[psycopg2.extensions.cursor]:
-    """Past the proxy, and as somebody else."""
-    with closing(psycopg2.connect(server.url)) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            yield cursor
-
-
-@contextmanager
-def refused(server: PostgreSQL, proxy: Proxy) -> Iterator[None]:
-    proxy.refuse()
-    yield
-    proxy.heal()
-
-
-@contextmanager
-def hung(server: PostgreSQL, proxy: Proxy) -> Iterator[None]:
-    proxy.hang()
-    yield
-    proxy.heal()
-
-
-@contextmanager
-def frozen(server: PostgreSQL, proxy: Proxy | None) -> Iterator[None]:
-    server.freeze()
-    yield
-    server.thaw()
-
-
-@contextmanager
-def stopped(server: PostgreSQL, proxy: Proxy) -> Iterator[None]:
-    server.stop()
-    yield
-    server.start()
-
-
-@contextmanager
-def killed(server: PostgreSQL, proxy: Proxy) -> Iterator[None]:
-    server.kill()
-    yield
-    server.start()
-
-
-@contextmanager
-def out_of_connections(server: PostgreSQL, proxy: Proxy) -> Iterator[None]:
-    """Others have taken all that there are, those of the service's too when they were cut."""
-    server.stop()
-    server.start("-c", "max_connections=10", "-c", "superuser_reserved_connections=0")
-    with ExitStack() as others:
-        with suppress(psycopg2.OperationalError):
-            while True:
-                others.enter_context(closing(psycopg2.connect(server.url)))
-        yield
 
 
 @pytest.mark.parametrize(
@@ -121,30 +64,9 @@ def test_without_postgresql_all_is_503_in_time_and_well_again_at_once(site, serv
     site.is_well()
 
 
-@contextmanager
-def read_only(server: PostgreSQL) -> Iterator[None]:
-    """As a standby is, or a server that its administrator has closed for writing."""
-    with connected(server) as cursor:
-        cursor.execute("ALTER DATABASE postgres SET default_transaction_read_only = on")
-        disconnect(cursor)
-        try:
-            yield
-        finally:
-            cursor.execute("SET default_transaction_read_only = off")
-            cursor.execute("ALTER DATABASE postgres RESET default_transaction_read_only")
-            disconnect(cursor)
-
-
-def disconnect(cursor):
-    """Ends every connection but this one."""
-    cursor.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
-    )
-
-
-def test_postgresql_that_can_only_be_read_is_read(site, server):
+def test_postgresql_that_can_only_be_read_is_read(site, server, proxy):
     site.is_well()
-    with read_only(server):
+    with only_read(server, proxy):
         assert site.read().status_code == 200
         site.is_away(site.write())
         site.is_away(site.ask(site.ada.post, "/auth/logout"))
@@ -186,18 +108,6 @@ def test_nobody_waits_for_a_lock_for_long(site, server, lock):
     site.is_well()
 
 
-@contextmanager
-def slow(server: PostgreSQL, table: str, action: str, seconds: float) -> Iterator[None]:
-    """Lets every such statement take so long."""
-    body = f"BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END"
-    with connected(server) as cursor:
-        cursor.execute(f"CREATE FUNCTION slow_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
-        cursor.execute(f"CREATE TRIGGER slow BEFORE {action} ON {table} FOR EACH ROW EXECUTE FUNCTION slow_{table}()")
-    yield
-    with connected(server) as cursor:
-        cursor.execute(f"DROP FUNCTION slow_{table}() CASCADE")
-
-
 def test_the_settings_are_those_of_every_connection(settings):
     limits = {"STATEMENT": "statement_timeout", "LOCK": "lock_timeout", "IDLE": "idle_in_transaction_session_timeout"}
     given = {f"DATABASE_{name}_TIMEOUT": f"{number}.5" for number, name in enumerate(limits, 1)}
@@ -223,7 +133,13 @@ def test_the_waits_of_a_request_have_an_end_together(site, server):
     site.is_well()
 
 
-def test_a_transaction_that_is_killed_has_done_nothing(site, server):
+def test_a_transaction_that_is_killed_has_done_nothing(settings, server):
+    patient = dict.fromkeys(("DATABASE_STATEMENT_TIMEOUT", "DATABASE_LOCK_TIMEOUT", "DATABASE_REQUEST_TIMEOUT"), "20")
+    with another(settings, **patient) as app:
+        kill_a_transaction(Site.of(app), server)
+
+
+def kill_a_transaction(site, server):
     with connected(server) as other, connected(server) as cursor, ThreadPoolExecutor(1) as threads:
         table_is_locked(other)
         answer = threads.submit(site.write)
@@ -232,9 +148,9 @@ def test_a_transaction_that_is_killed_has_done_nothing(site, server):
             cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT%'")
             return cursor.fetchone() == (1,)
 
-        wait_for(waiting, "the insert", 1)
+        wait_for(waiting, "the insert")
         cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-        site.is_away(answer.result(5))
+        site.is_away(answer.result(20))
         other.execute("ROLLBACK")
     lost = site.perhaps - site.done
     assert not lost & {task["title"] for task in site.read().json}
@@ -281,29 +197,32 @@ OURS = ["22012", "42703", "42883", "XX000", "P0001"]
 def test_what_may_pass_is_503_and_what_is_our_own_fault_is_500(site, server):
     """Such as a full disk (53100), too little memory (53200), a shutdown (57P01) or a broken disk (58030) of its server."""
     for state in PASSING + OURS:
-        body = f"BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END"
-        with connected(server) as cursor:
-            cursor.execute(f"CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
-            cursor.execute("CREATE TRIGGER no BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION no()")
+        with failing(server, "tasks", state):
             if state in PASSING:
                 site.is_away(site.write())
             else:
                 problem(site.write(), 500, "internal_server_error")
-            cursor.execute("DROP FUNCTION no() CASCADE")
     site.is_well()
 
 
-def test_with_everything_hung_all_is_answered_in_time(settings, server):
+@pytest.fixture(scope="module")
+def store():
+    with own(Redis) as running:
+        yield running
+
+
+@pytest.mark.parametrize("first", ["write", "read", "probe"])
+def test_with_everything_hung_all_is_answered_in_time(settings, server, proxy, store, first):
+    """The first who meets the fault is also the one who waits for Redis."""
     with (
-        socket.create_server(("127.0.0.1", 0)) as silent,
-        another(settings, REDIS_URL=f"redis://127.0.0.1:{silent.getsockname()[1]}/0", RATELIMIT_ENABLED="true") as app,
+        proxy_to(store.port) as before,
+        another(settings, REDIS_URL=store.url.replace(str(store.port), str(before.port)), RATELIMIT_ENABLED="true") as app,
     ):
-        ada = new_person(app)
-        site = Site(app, ada, ada)
-        assert site.read().status_code == 200
-        with frozen(server, None):
-            for request in (site.write, site.read):
-                site.is_away(request())
+        site = Site.of(app)
+        site.is_well()
+        with frozen(server, proxy), hung(store, before):
+            if first != "probe":
+                site.is_away(getattr(site, first)())
             site.lacks("database", "migrations", "revocation")
 
 
@@ -321,33 +240,35 @@ def test_who_finds_all_connections_taken_does_not_wait_for_long(site):
     site.is_well()
 
 
-def test_eight_at_once_find_postgresql_hung_and_all_are_answered_in_time(site, proxy):
+def test_eight_at_once_find_postgresql_hung_and_all_are_answered_in_time(site, server, proxy):
     site.is_well()
-    proxy.hang()
     begun = threading.Barrier(8)
 
     def send(number):
         begun.wait(10)
         return site.write() if number % 2 else site.read()
 
-    with ThreadPoolExecutor(8) as threads:
+    with hung(server, proxy), ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(send, range(8)))
     for answer in answers:
         site.is_away(answer)
-    proxy.heal()
     site.is_well()
 
 
 def test_the_worker_sends_its_mails_when_postgresql_is_back(site, server, proxy, office, monkeypatch):
     monkeypatch.setattr(worker, "_FAULT_SECONDS", 0.2)
     stop = threading.Event()
-    thread = threading.Thread(target=worker.work, args=(site.app, stop))
-    thread.start()
-    for number, fault in enumerate((killed, frozen), 1):
-        with fault(server, proxy):
-            time.sleep(1.2)  # It looks for jobs once a second.
-        assert site.ada.post("/auth/forgot-password", {"email": site.ada.email}).status_code == 202
-        wait_for(lambda number=number: len(office.to(site.ada.email)) == number, "the mail", 15)
-    stop.set()
-    thread.join(10)
+    with ThreadPoolExecutor(1) as threads:
+        working = threads.submit(worker.work, site.app, stop)
+        try:
+            for fault in (killed, frozen):
+                other = new_person(site.app)
+                with fault(server, proxy):
+                    before = proxy.came
+                    wait_for(lambda before=before: proxy.came > before, "the worker's look for jobs")
+                assert other.post("/auth/forgot-password", {"email": other.email}).status_code == 202
+                wait_for(lambda other=other: len(office.to(other.email)) == 1, "the mail")
+        finally:
+            stop.set()
+        working.result(20)
     site.is_well()

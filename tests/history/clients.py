@@ -1,7 +1,6 @@
 """Clients that write and read at once, and keep what they were told."""
 
 import itertools
-import json
 import random
 import threading
 import time
@@ -42,14 +41,12 @@ class History:
         person: who they all are; the sessions that are ended are others.
         project: where they write.
         counters: the ids of the tasks that are counted in.
-        retries: whether a POST whose answer was lost is sent again, with the same `Idempotency-Key`.
     """
 
     url: str
     person: Person
     project: str
     counters: Sequence[str]
-    retries: bool
     events: list[Event] = field(default_factory=list)
     requests: int = 0
     over: threading.Event = field(default_factory=threading.Event)
@@ -80,11 +77,11 @@ class History:
         self.events.append(Event(what, key, sent.began, sent.ended, outcome, value))
 
     def create(self, what: str, key: str, path: str, body: Any) -> None:
-        """Something new; where the service knows `Idempotency-Key`, asked for until it is answered."""
-        headers = {"Idempotency_Key": f"{what} {key} {random.random()}".replace(" ", "-")} if self.retries else {}
-        first = sent = self.send("POST", path, body, **headers)
-        while self.retries and _is_open(sent):
-            sent = self.send("POST", path, body, **headers)
+        """Something new, asked for with the same `Idempotency-Key` until it is answered."""
+        repeatable = f"{what} {key} {random.random()}".replace(" ", "-")
+        first = sent = self.send("POST", path, body, Idempotency_Key=repeatable)
+        while _is_open(sent):
+            sent = self.send("POST", path, body, Idempotency_Key=repeatable)
         outcome = sent.outcome(201, *((409,) if what == "name" else ()))
         value = sent.answer.json["id"] if outcome == "done" and sent.answer else None
         self.keep(what, key, Sent(first.began, sent.ended, sent.answer, sent.reached), outcome, value)
@@ -237,8 +234,3 @@ class Clients:
             assert not thread.is_alive(), "A client still waits."
         for fault in self._faults:
             raise fault
-
-
-def knows_keys(url: str) -> bool:
-    """Whether a POST can be repeated: the service's own document says so."""
-    return "Idempotency-Key" in json.dumps(ask(url, "GET", "/openapi.json").json)

@@ -16,8 +16,8 @@ from tasktracker.tasks.models import Task
 from ..people import Person, new_person
 from ..servers import wait_for
 from .checker import Change, check_all
-from .clients import Clients, History, knows_keys
-from .system import Fault, System, name_of
+from .clients import Clients, History
+from .system import Fault, System
 
 
 @dataclass
@@ -29,7 +29,6 @@ class Report:
         outcomes: of those that were kept, how they ended.
         faults: how often each was survived.
         slowest: the longest that it took after a fault until every kind of write was acknowledged again, in seconds.
-        retries: whether unknown creates were repeated with their key.
         wrong: what cannot be; empty, if all is well.
     """
 
@@ -37,7 +36,6 @@ class Report:
     outcomes: Counter[str] = field(default_factory=Counter[str])
     faults: Counter[str] = field(default_factory=Counter[str])
     slowest: float = 0
-    retries: bool = False
     wrong: list[str] = field(default_factory=list)
 
     def add(self, other: "Report") -> None:
@@ -45,15 +43,13 @@ class Report:
         self.outcomes += other.outcomes
         self.faults += other.faults
         self.slowest = max(self.slowest, other.slowest)
-        self.retries = other.retries
         self.wrong += other.wrong
 
     def lines(self) -> list[str]:
         """As people read it."""
-        repeated = "unknown creates were repeated" if self.retries else "nothing was repeated"
         counts = ", ".join(f"{self.outcomes[name]} {name}" for name in ("done", "refused", "unknown"))
         return [
-            f"{self.requests} requests: {counts}; {repeated}",
+            f"{self.requests} requests: {counts}",
             f"{sum(self.faults.values())} faults survived, at most {self.slowest:.1f} s until all was written again",
             *(f"  {times:3} times {name}" for name, times in sorted(self.faults.items())),
             f"lost or wrong: {len(self.wrong)}",
@@ -66,23 +62,24 @@ def run(system: System, faults: Iterable[tuple[Fault, float]]) -> Report:
     ada = new_person(system.app, "ada")
     project = ada.project()["id"]
     counters = [ada.task(description="0")["id"] for _ in range(2)]
-    history = History(system.url, ada, project, counters, knows_keys(system.url))
-    report = Report(retries=history.retries)
+    history = History(system.url, ada, project, counters)
+    report = Report()
     with Clients(history):
         _wait_for_writes(history)
         for fault, seconds in faults:
-            fault(system, seconds)
+            with fault.breaks(system):
+                time.sleep(seconds)
             healed = time.monotonic()
-            wait_for(system.is_ready, f"the service after {name_of(fault)}", 30)
+            wait_for(system.is_ready, f"the service after {fault.name}", 30)
             _wait_for_writes(history)
             report.slowest = max(report.slowest, time.monotonic() - healed)
-            report.faults[name_of(fault)] += 1
+            report.faults[fault.name] += 1
     report.requests = history.requests
     report.outcomes = Counter(event.outcome for event in history.events)
     report.wrong = _wrong(system, ada, history)
-    if history.retries:  # Whoever may ask again knows in the end.
-        unknown = [event for event in history.events if event.what in ("make", "name") and event.outcome == "unknown"]
-        report.wrong += [f"{event.key}: unknown for good" for event in unknown]
+    # Creates are repeated with their key until they are answered, so whoever made them knows in the end.
+    unknown = [event for event in history.events if event.what in ("make", "name") and event.outcome == "unknown"]
+    report.wrong += [f"{event.key}: unknown for good" for event in unknown]
     return report
 
 

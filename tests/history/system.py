@@ -2,22 +2,20 @@
 
 import os
 import signal
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import sleep
 
-import redis
 from flask import Flask
 from flask_migrate import upgrade
 
+from .. import breaking
 from ..conftest import SECRETS
 from ..core.another import another
-from ..live import answers, start, stop
+from ..live import answers, start, stop, workers
 from ..proxy import Proxy, proxy_to
-from ..servers import PostgreSQL, Redis, free_port, own, wait_for
+from ..servers import PostgreSQL, Redis, Server, free_port, own, wait_for
 
 
 @dataclass
@@ -27,12 +25,12 @@ class System:
     Args:
         app: an application on the same database that no fault is in front of.
         environment: the settings of the service.
-        parts: PostgreSQL and Redis, and the proxies in front of them; none of them on SQLite.
+        parts: PostgreSQL and Redis by name, with the proxies in front of them; none of them on SQLite.
     """
 
     app: Flask
     environment: dict[str, str]
-    parts: tuple[PostgreSQL, Proxy, Redis, Proxy] | None = None
+    parts: dict[str, tuple[Server, Proxy]] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
 
     @property
@@ -50,10 +48,6 @@ class System:
     def is_ready(self) -> bool:
         return answers(f"{self.url}/readyz")
 
-    def workers(self) -> list[int]:
-        pid = self.service.pid
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
 
 @contextmanager
 def running(backend: str, folder: Path) -> Iterator[System]:
@@ -61,7 +55,7 @@ def running(backend: str, folder: Path) -> Iterator[System]:
     common = {"APP_ENV": "testing", "INSTANCE_PATH": str(folder), "LOG_LEVEL": "ERROR", "RATELIMIT_ENABLED": "false"}
     with ExitStack() as stack:
         direct = environment = {**common, **SECRETS, "DATABASE_URL": f"sqlite:///{folder / 'history.db'}"}
-        parts = None
+        parts: dict[str, tuple[Server, Proxy]] = {}
         if backend == "postgresql":
             database, store = stack.enter_context(own(PostgreSQL)), stack.enter_context(own(Redis))
             in_front, before = (stack.enter_context(proxy_to(server.port)) for server in (database, store))
@@ -71,7 +65,7 @@ def running(backend: str, folder: Path) -> Iterator[System]:
                 "REDIS_URL": store.url.replace(str(store.port), str(before.port)),
             }
             environment = {**direct, **behind, "WEB_CONCURRENCY": "2", "WEB_THREADS": "4"}
-            parts = (database, in_front, store, before)
+            parts = {"PostgreSQL": (database, in_front), "Redis": (store, before)}
         app = stack.enter_context(another(direct))
         with app.app_context():
             upgrade()
@@ -83,152 +77,58 @@ def running(backend: str, folder: Path) -> Iterator[System]:
             system.stop(signal.SIGKILL)
 
 
-# --- faults: each does its harm, waits for so many seconds, and takes it back ---------------------------------------------
+# --- faults: each is there within its block ------------------------------------------------------------------------------
 
 
-def _postgresql_hangs(system: System, seconds: float) -> None:
-    _, proxy, _, _ = system.parts
-    proxy.hang()
-    sleep(seconds)
-    proxy.heal()
+@dataclass(frozen=True)
+class Fault:
+    """What can be done to a system, and what it is called."""
+
+    name: str
+    breaks: Callable[[System], AbstractContextManager[None]]
 
 
-def _postgresql_hangs_and_is_cut(system: System, seconds: float) -> None:
-    _, proxy, _, _ = system.parts
-    proxy.hang()
-    sleep(seconds)
-    proxy.cut()
-    proxy.heal()
+def _of(part: str, breaks: breaking.Fault) -> Fault:
+    return Fault(f"{part} {breaks.__name__.replace('_', ' ')}", lambda system: breaks(*system.parts[part]))
 
 
-def _postgresql_answers_are_lost(system: System, seconds: float) -> None:
-    _, proxy, _, _ = system.parts
-    proxy.lose_answers()
-    sleep(seconds)
-    proxy.cut()
-    proxy.heal()
+@contextmanager
+def _a_worker_killed(system: System) -> Iterator[None]:
+    os.kill(workers(system.service.pid)[0], signal.SIGKILL)
+    yield
 
 
-def _postgresql_is_cut(system: System, seconds: float) -> None:
-    _, proxy, _, _ = system.parts
-    for _ in range(5):
-        proxy.cut()
-        sleep(seconds / 5)
-
-
-def _postgresql_refuses(system: System, seconds: float) -> None:
-    _, proxy, _, _ = system.parts
-    proxy.refuse()
-    sleep(seconds)
-    proxy.heal()
-
-
-def _postgresql_is_restarted(system: System, seconds: float) -> None:
-    database, *_ = system.parts
-    database.stop()
-    sleep(seconds)
-    database.start()
-
-
-def _postgresql_is_killed(system: System, seconds: float) -> None:
-    database, *_ = system.parts
-    database.kill()
-    sleep(seconds)
-    database.start()
-
-
-def _redis_hangs(system: System, seconds: float) -> None:
-    *_, proxy = system.parts
-    proxy.hang()
-    sleep(seconds)
-    proxy.heal()
-
-
-def _redis_answers_are_lost(system: System, seconds: float) -> None:
-    *_, proxy = system.parts
-    proxy.lose_answers()
-    sleep(seconds)
-    proxy.cut()
-    proxy.heal()
-
-
-def _redis_refuses(system: System, seconds: float) -> None:
-    *_, proxy = system.parts
-    proxy.refuse()
-    sleep(seconds)
-    proxy.heal()
-
-
-def _redis_is_killed(system: System, seconds: float) -> None:
-    _, _, store, _ = system.parts
-    store.kill()
-    sleep(seconds)
-    store.start()
-
-
-def _redis_is_frozen(system: System, seconds: float) -> None:
-    _, _, store, _ = system.parts
-    store.freeze()
-    sleep(seconds)
-    store.thaw()
-
-
-def _redis_is_emptied(system: System, seconds: float) -> None:
-    _, _, store, _ = system.parts
-    with closing(redis.Redis.from_url(store.url)) as client:
-        for _ in range(5):
-            client.flushall()
-            sleep(seconds / 5)
-
-
-def _a_worker_is_killed(system: System, seconds: float) -> None:
-    os.kill(system.workers()[0], signal.SIGKILL)
-    sleep(seconds)
-
-
-def _the_service_is_killed(system: System, seconds: float) -> None:
+@contextmanager
+def _service_killed(system: System) -> Iterator[None]:
     system.stop(signal.SIGKILL)
-    sleep(seconds / 10)
+    yield
     system.start()
 
 
-def _the_service_is_restarted(system: System, seconds: float) -> None:
+@contextmanager
+def _service_restarted(system: System) -> Iterator[None]:
     system.stop()
-    sleep(seconds / 10)
+    yield
     system.start()
 
 
-def _another_process_writes(system: System, seconds: float) -> None:
-    """It holds the one lock that SQLite has for writing."""
-    path = system.environment["DATABASE_URL"].removeprefix("sqlite:///")
-    with closing(sqlite3.connect(path, isolation_level=None, timeout=10)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        sleep(seconds)
-        connection.execute("ROLLBACK")
+def _writers_wait(system: System) -> AbstractContextManager[None]:
+    return breaking.writers_wait(system.environment["DATABASE_URL"])
 
 
-Fault = Callable[[System, float], None]
-_OF_PROCESSES: list[Fault] = [_a_worker_is_killed, _the_service_is_restarted, _the_service_is_killed]
+_OF_PROCESSES = [
+    Fault("a worker killed", _a_worker_killed),
+    Fault("the service restarted", _service_restarted),
+    Fault("the service killed", _service_killed),
+]
+_OF_SERVERS = [breaking.hung, breaking.mute, breaking.refused, breaking.killed]
+_OF_POSTGRESQL = [*_OF_SERVERS, breaking.hung_and_cut, breaking.cut, breaking.stopped]
+_OF_REDIS = [*_OF_SERVERS, breaking.frozen, breaking.emptied]
 FAULTS: dict[str, list[Fault]] = {
     "postgresql": [
-        _postgresql_hangs,
-        _postgresql_hangs_and_is_cut,
-        _postgresql_answers_are_lost,
-        _postgresql_is_cut,
-        _postgresql_refuses,
-        _postgresql_is_restarted,
-        _postgresql_is_killed,
-        _redis_hangs,
-        _redis_answers_are_lost,
-        _redis_refuses,
-        _redis_is_killed,
-        _redis_is_frozen,
-        _redis_is_emptied,
+        *(_of("PostgreSQL", breaks) for breaks in _OF_POSTGRESQL),
+        *(_of("Redis", breaks) for breaks in _OF_REDIS),
         *_OF_PROCESSES,
     ],
-    "sqlite": [*_OF_PROCESSES, _another_process_writes],
+    "sqlite": [*_OF_PROCESSES, Fault("another process writes", _writers_wait)],
 }
-
-
-def name_of(fault: Fault) -> str:
-    return fault.__name__.strip("_").replace("_", " ")
