@@ -65,6 +65,24 @@ def test_without_redis_the_table_answers_and_what_needs_redis_is_503(site, serve
     problem(site.ask(last.get, "/users/me"), 401)
 
 
+@pytest.mark.parametrize("first", ["/auth/login", "/auth/logout", "/auth/refresh", "/readyz"])
+def test_who_meets_a_redis_that_hangs_first_is_refused_in_time(site, server, proxy, first):
+    """Whoever comes later finds that nobody asks Redis any more."""
+    other = new_person(site.app)
+    bodies = {
+        "/auth/login": {"username": other.username, "password": PASSWORD},
+        "/auth/refresh": {"refresh_token": other.refresh_token},
+    }
+    site.is_well()
+    with hung(server, proxy):
+        if first == "/readyz":
+            site.lacks("revocation")
+        else:
+            site.is_away(site.ask(other.post, first, bodies.get(first)))
+    wait_for(lambda: site.probe("/readyz").status_code == 200, "Redis", 5)
+    site.is_well()
+
+
 def test_a_redis_that_comes_back_empty_has_forgotten_nothing_that_matters(site, server):
     other = new_person(site.app)
     assert site.ask(other.get, "/users/me").status_code == 200
