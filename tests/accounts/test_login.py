@@ -1,12 +1,15 @@
 """POST /auth/login."""
 
 import json
+import secrets
 from datetime import datetime
 
 import pytest
+from sqlalchemy import event
 
 from tasktracker.accounts.services.users import create_user
 from tasktracker.core.models import now
+from tasktracker.extensions import db
 
 from ..core.another import another
 from ..people import NOBODY, PASSWORD, pointers, problem
@@ -25,6 +28,35 @@ def test_the_answer_holds_a_pair_of_tokens_and_the_user(app, ada):
     assert body["user"]["id"] == ada.id
     assert set(body["user"]) == {"id", "email", "username", "display_name", "timezone", "email_verified", "is_admin",
                                  "created_at", "teams"}  # fmt: skip
+
+
+def test_nothing_is_asked_of_the_database_after_the_commit(app, ada):
+    """What fails then would be answered as if nothing had been changed, and a refresh token were used up in vain."""
+    happened = []
+    with app.app_context():
+        engines = set(db.engines.values())
+    listeners = [
+        (engine, name, lambda *_, name=name: happened.append(name))
+        for engine in engines
+        for name in ("commit", "before_cursor_execute")
+    ]
+    name = f"new-{secrets.token_hex(6)}"
+    requests = {
+        "/auth/login": {"username": ada.username, "password": PASSWORD},
+        "/auth/refresh": {"refresh_token": ada.refresh_token},
+        "/auth/register": {"username": name, "email": f"{name}@example.com", "password": PASSWORD},
+    }
+    for listener in listeners:
+        event.listen(*listener)
+    try:
+        for path, body in requests.items():
+            happened.clear()
+            assert app.test_client().post(f"/api/v1{path}", json=body).status_code in (200, 201), path
+            assert happened.count("commit") == 1, path
+            assert happened[-1] == "commit", path
+    finally:
+        for listener in listeners:
+            event.remove(*listener)
 
 
 def test_tokens_say_who_it_is_and_nothing_about_rights(app, ada):

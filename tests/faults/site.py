@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 from tasktracker.extensions import db
 
 from ..people import Person, new_person, problem
+from ..servers import wait_for
 
 LONGEST = 2.0  # Seconds until the answer, whatever has failed.
 
@@ -77,6 +78,11 @@ class Site:
         assert self.probe("/readyz").status_code == 200
         problem(self.ask(self.gone.get, "/users/me"), 401)
         self.holds_nothing()
+
+    def is_well_again(self) -> None:
+        """The same, where PostgreSQL was silent: it is asked twice a second, and so is served within a second."""
+        wait_for(lambda: self.read().status_code == 200, "PostgreSQL", 1.5)
+        self.is_well()
 
     def is_away(self, answer: TestResponse) -> None:
         """503, and when to come back."""

@@ -16,8 +16,10 @@ from tasktracker.extensions import db
 
 from ..breaking import connected, failing, frozen, hung, killed, only_read, out_of_connections, refused, slow, stopped
 from ..core.another import another
+from ..live import serving
 from ..people import new_person, problem
 from ..proxy import proxy_to
+from ..remote import ask
 from ..servers import PostgreSQL, Redis, own, wait_for
 from .site import Site
 
@@ -61,7 +63,7 @@ def test_without_postgresql_all_is_503_in_time_and_well_again_at_once(site, serv
         site.is_away(site.read())
         site.lacks("database", "migrations")
         problem(site.app.test_client().get("/api/v1/tasks"), 401)
-    site.is_well()
+    site.is_well_again()
 
 
 def test_postgresql_that_can_only_be_read_is_read(site, server, proxy):
@@ -111,7 +113,7 @@ def test_nobody_waits_for_a_lock_for_long(site, server, lock):
 def test_the_settings_are_those_of_every_connection(settings):
     limits = {"STATEMENT": "statement_timeout", "LOCK": "lock_timeout", "IDLE": "idle_in_transaction_session_timeout"}
     given = {f"DATABASE_{name}_TIMEOUT": f"{number}.5" for number, name in enumerate(limits, 1)}
-    with another(settings, **given) as app, app.app_context():
+    with another(settings, **given, DATABASE_REQUEST_TIMEOUT="3") as app, app.app_context():
         for engine in db.engines.values():
             with engine.connect() as connection:
                 shown = [connection.execute(text(f"SHOW {limit}")).scalar_one() for limit in limits.values()]
@@ -169,8 +171,8 @@ def test_a_commit_whose_answer_is_lost_is_not_said_to_have_changed_nothing(site,
     site.is_away(answer)
     assert "nothing was changed" not in answer.json["detail"].lower()
     site.perhaps.add(title)
+    site.is_well_again()
     assert title in {task["title"] for task in site.read().json}
-    site.is_well()
 
 
 def test_a_transaction_left_alone_is_ended_and_503(settings):
@@ -252,7 +254,46 @@ def test_eight_at_once_find_postgresql_hung_and_all_are_answered_in_time(site, s
         answers = list(threads.map(send, range(8)))
     for answer in answers:
         site.is_away(answer)
-    site.is_well()
+    site.is_well_again()
+
+
+def test_more_clients_than_threads_are_all_answered_in_time_while_postgresql_hangs(settings, site, server, proxy):
+    """Whoever stands behind others in the queue of a worker does not wait for all of their waits."""
+    headers = {"Authorization": f"Bearer {site.ada.access_token}"}
+    with serving({**settings, "WEB_CONCURRENCY": "2"}, "--workers", "2", "--threads", "1") as url:
+        assert {ask(url, "GET", "/tasks", headers=headers).status_code for _ in range(8)} == {200}
+        begun = threading.Barrier(12)
+
+        def send(number):
+            begun.wait(10)
+            start = time.monotonic()
+            status = ask(url, "GET", "/healthz" if number == 0 else "/tasks", headers=headers).status_code
+            return status, time.monotonic() - start
+
+        with frozen(server, proxy), ThreadPoolExecutor(12) as threads:
+            answers = list(threads.map(send, range(12)))
+        assert [status for status, _ in answers] == [200] + [503] * 11
+        assert max(took for _, took in answers) < 3  # 9 s, were each of them to wait.
+        wait_for(lambda: ask(url, "GET", "/tasks", headers=headers).status_code == 200, "PostgreSQL", 3)
+
+
+def test_an_end_of_a_session_that_may_come_yet_keeps_its_tokens_out(settings, server, proxy, store):
+    """The commit is under way when the answer is 503; nobody may find the session alive until it has come."""
+    settings = {**settings, "REDIS_URL": store.url}
+    direct = {**settings, "DATABASE_URL": server.url}
+    with another(settings) as app, another(direct) as elsewhere:
+        person = new_person(app)
+        with app.app_context():
+            engine = db.engine
+        event.listen(engine, "commit", hold := lambda _: proxy.hang())
+        try:
+            problem(person.post("/auth/logout"), 503, "unavailable")
+        finally:
+            event.remove(engine, "commit", hold)
+        headers = {"Authorization": f"Bearer {person.access_token}"}
+        problem(elsewhere.test_client().get("/api/v1/users/me", headers=headers), 401)
+        proxy.heal()
+        problem(elsewhere.test_client().get("/api/v1/users/me", headers=headers), 401)
 
 
 def test_the_worker_sends_its_mails_when_postgresql_is_back(site, server, proxy, office, monkeypatch):
@@ -266,9 +307,10 @@ def test_the_worker_sends_its_mails_when_postgresql_is_back(site, server, proxy,
                 with fault(server, proxy):
                     before = proxy.came
                     wait_for(lambda before=before: proxy.came > before, "the worker's look for jobs")
+                wait_for(lambda: site.read().status_code == 200, "PostgreSQL", 1.5)
                 assert other.post("/auth/forgot-password", {"email": other.email}).status_code == 202
                 wait_for(lambda other=other: len(office.to(other.email)) == 1, "the mail")
         finally:
             stop.set()
         working.result(20)
-    site.is_well()
+    site.is_well_again()
