@@ -86,6 +86,7 @@ def test_the_process_is_alive_and_not_ready_without_the_database(without_databas
 
 
 def test_who_waits_too_long_for_another_process_to_write_to_sqlite_is_told_so(environments, applications):
+    applications("sqlite")  # Which migrates it.
     here = environments("sqlite")
     with (
         another(here, SQLITE_BUSY_TIMEOUT="0.3") as app,
