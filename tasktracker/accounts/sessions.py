@@ -1,7 +1,7 @@
 """Sessions: what begins with a login and ends with a logout, and the refresh tokens in between.
 
 The sessions table is the truth. The blocklist in Redis stands in front of it and holds, for each session asked for
-lately, `live` (for seconds) or `revoked` (until its last access token has expired); what it does not know is asked of
+lately, `live` (for seconds), `ending` or `revoked` (until its last access token has expired); what it does not know is asked of
 the table. So a Redis that was emptied or restarted forgets nothing that matters, and without Redis the table serves.
 
 A session ends in both, the blocklist before the commit: where it does not answer, nothing has changed and the caller is
@@ -17,6 +17,7 @@ from ipaddress import ip_address
 
 import redis
 from sqlalchemy import ColumnElement, bindparam, exists, func, insert, literal, or_, select, union, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..core import audit, store
 from ..core.database import on_rollback, session, transactional
@@ -35,6 +36,7 @@ LEEWAY = timedelta(seconds=30)  # By how much the clocks of two servers may diff
 GRACE = timedelta(seconds=10)
 # How long a worker may not notice that another Redis, one that missed the end of a session, has taken over.
 _LIVE_SECONDS = 5
+_BLOCKED = ACCESS_LIFETIME + 2 * LEEWAY
 _UNKNOWN = "A part of the service has not said whether this was done. Try again soon."
 _LIVE = Statement(
     select(Session.id).where(
@@ -206,12 +208,33 @@ def _block(session_ids: Sequence[str]) -> None:
     try:
         with blocklist.pipeline(transaction=False) as pipeline:
             for session_id in session_ids:
-                pipeline.set(_key(session_id), "revoked", ex=ACCESS_LIFETIME + 2 * LEEWAY)
+                pipeline.set(_key(session_id), "ending", ex=_BLOCKED)
             pipeline.execute()
     except redis.RedisError as error:
         log.warning("The blocklist does not answer: %s", type(error).__name__)
         # One that hangs may do later what it was asked, and the session is then over for as long as an access token lives.
         raise Unavailable(_UNKNOWN if isinstance(error, redis.TimeoutError) else "") from error
+
+
+def _finish(blocklist: redis.Redis, session_id: str) -> None:
+    """Sees to it that a session is over whose end was asked for, and perhaps never committed.
+
+    Whoever asked may have been cut off, and takes the refusal of its tokens for the end that they wanted. While the table
+    cannot be asked, the blocklist alone keeps the session out.
+    """
+    with suppress(SQLAlchemyError, Unavailable):
+        if _end_for_good(session_id):
+            blocklist.set(_key(session_id), "revoked", ex=_BLOCKED)
+
+
+@transactional
+def _end_for_good(session_id: str) -> bool:
+    """False while the transaction that ends it is under way, and may yet be taken back."""
+    held = select(Session.revoked_at).where(Session.id == session_id).with_for_update(skip_locked=True)
+    row = session().execute(held).one_or_none()
+    if row is not None and row.revoked_at is None:
+        session().execute(update(Session).where(Session.id == session_id).values(revoked_at=now()))
+    return row is not None
 
 
 def _unblock(blocklist: redis.Redis, session_ids: Sequence[str]) -> None:
@@ -227,7 +250,9 @@ def is_live(session_id: str) -> bool:
         return _is_live_in_table(session_id)
     try:
         state = blocklist.get(_key(session_id))
-        if state in (b"live", b"revoked"):  # Whatever else stands there is not ours.
+        if state == b"ending":
+            _finish(blocklist, session_id)
+        if state in (b"live", b"ending", b"revoked"):  # Whatever else stands there is not ours.
             return state == b"live"
         live = _is_live_in_table(session_id)
         if live:

@@ -296,6 +296,27 @@ def test_an_end_of_a_session_that_may_come_yet_keeps_its_tokens_out(settings, se
         problem(elsewhere.test_client().get("/api/v1/users/me", headers=headers), 401)
 
 
+def test_an_end_that_never_came_is_made_good_by_whoever_asks_next(settings, server, proxy, store):
+    """The commit is lost; the owner, refused, takes it for done, and so it is, also when Redis has forgotten everything."""
+    settings = {**settings, "REDIS_URL": store.url}
+    with another(settings) as app, another({**settings, "DATABASE_URL": server.url}) as elsewhere:
+        person = new_person(app)
+        with app.app_context():
+            engine = db.engine
+        event.listen(engine, "commit", cut := lambda _: proxy.refuse())
+        try:
+            problem(person.post("/auth/logout"), 503, "unavailable")
+        finally:
+            event.remove(engine, "commit", cut)
+            proxy.heal()
+        headers = {"Authorization": f"Bearer {person.access_token}"}
+        problem(elsewhere.test_client().post("/api/v1/auth/logout", headers=headers), 401)
+        elsewhere.extensions["redis"].flushdb()
+        problem(elsewhere.test_client().get("/api/v1/users/me", headers=headers), 401)
+        refreshed = elsewhere.test_client().post("/api/v1/auth/refresh", json={"refresh_token": person.refresh_token})
+        problem(refreshed, 401)
+
+
 def test_the_worker_sends_its_mails_when_postgresql_is_back(site, server, proxy, office, monkeypatch):
     monkeypatch.setattr(worker, "_FAULT_SECONDS", 0.2)
     stop = threading.Event()
