@@ -17,7 +17,6 @@ from ipaddress import ip_address
 
 import redis
 from sqlalchemy import ColumnElement, bindparam, exists, func, insert, literal, or_, select, union, update
-from sqlalchemy.exc import SQLAlchemyError
 
 from ..core import audit, store
 from ..core.database import on_rollback, session, transactional
@@ -219,12 +218,11 @@ def _block(session_ids: Sequence[str]) -> None:
 def _finish(blocklist: redis.Redis, session_id: str) -> None:
     """Sees to it that a session is over whose end was asked for, and perhaps never committed.
 
-    Whoever asked may have been cut off, and takes the refusal of its tokens for the end that they wanted. While the table
-    cannot be asked, the blocklist alone keeps the session out.
+    Whoever asked may have been cut off, and takes the refusal of its tokens for the end that they wanted; so they are not
+    refused but told to come back, while the table cannot be asked.
     """
-    with suppress(SQLAlchemyError, Unavailable):
-        if _end_for_good(session_id):
-            blocklist.set(_key(session_id), "revoked", ex=_BLOCKED)
+    if _end_for_good(session_id):
+        blocklist.set(_key(session_id), "revoked", ex=_BLOCKED)
 
 
 @transactional
