@@ -24,6 +24,9 @@ from tasktracker.core.idempotency import HEADER, LONGEST, PATTERN
 
 from .people import PASSWORD, Person, new_team
 
+# Tracing their every line takes long, and shows nothing that other tests do not.
+pytestmark = pytest.mark.no_cover
+
 # How many requests `make fuzz` shall try; half of them are those of attacks/test_any_request.py.
 FUZZ_CASES = int(os.environ.get("FUZZ_CASES", "0"))
 EXAMPLES = 1 + FUZZ_CASES // 400  # Made at random for each operation, beside those for each rule of it.

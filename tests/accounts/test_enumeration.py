@@ -22,6 +22,9 @@ from ..core.another import another
 from ..people import PASSWORD, Person, new_person
 from .asking import change, execute, post
 
+# Tracing their every line takes long, and shows nothing that other tests do not.
+pytestmark = pytest.mark.no_cover
+
 TRIES = 200
 CLOSE = 1.1
 

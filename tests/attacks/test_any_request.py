@@ -16,6 +16,9 @@ from ..people import NOBODY, PREFIX
 from .document import Operation
 from .stage import Stage, harmless
 
+# Tracing their every line takes long, and shows nothing that other tests do not.
+pytestmark = pytest.mark.no_cover
+
 # On each of two databases; the other half of the cases is made by schemathesis.
 CASES = int(os.environ.get("FUZZ_CASES", "400")) // 4
 WORDS = st.sampled_from([

@@ -11,6 +11,9 @@ import pytest
 from ..people import pointers, problem
 from .timing import SOON, taken
 
+# Tracing their every line takes long, and shows nothing that other tests do not.
+pytestmark = pytest.mark.no_cover
+
 MOST = 2**20 - 1000
 # Texts at which patterns that backtrack take forever: each nearly fits, again and again, and fails at its end.
 NEARLY = {

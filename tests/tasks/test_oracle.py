@@ -14,6 +14,9 @@ from tasktracker.core.text import words
 from ..people import NOBODY
 from .world import FILTERS, LONG, PRIORITIES, SORTS, STATUSES, TAGS, VOCABULARY, World, build, chosen, ordered
 
+# Tracing their every line takes long, and shows nothing that other tests do not.
+pytestmark = pytest.mark.no_cover
+
 CASES: list[Callable[[str], str]] = [str, str.upper, str.lower, str.title, str.swapcase, str.casefold]
 CALLERS = st.sampled_from(["ada", "bob", "cy"])
 
