@@ -74,7 +74,8 @@ def requests(draw: st.DrawFn, stage: Stage) -> tuple[Operation, bool, dict[str, 
         others = stage.others(name)
         if operation.path.endswith("/members/{user_id}") and name == "user_id":
             others.pop("hidden")  # They would get the role, and be hidden no more.
-        ids[name] = draw(mine | mine | st.sampled_from(sorted(others.values())) | TEXT)
+        # `/users/me` is a route of its own, and names the caller.
+        ids[name] = draw(mine | mine | st.sampled_from(sorted(others.values())) | TEXT.filter(lambda text: text != "me"))
     path = operation.path.format_map({name: quote(encoded(id_), safe="") or "%20" for name, id_ in ids.items()})
     names = st.sampled_from([*operation.query, "page"]) if operation.query else TEXT
     pairs = draw(st.lists(st.tuples(names | TEXT, TEXT), max_size=3)) if draw(st.booleans()) else []
