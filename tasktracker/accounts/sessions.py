@@ -4,7 +4,7 @@ The sessions table is the truth. The blocklist in Redis stands in front of it an
 lately, `live` (for seconds), `ending` or `revoked` (until its last access token has expired); what it does not know is asked of
 the table. So a Redis that was emptied or restarted forgets nothing that matters, and without Redis the table serves.
 
-A session ends in both, the blocklist before the commit: where it does not answer, nothing has changed and the caller is
+A session ends in both, the blocklist before the commit: where it does not answer, the table is left alone and the caller is
 told so; once the answer is out, no worker accepts a token of the session any more.
 """
 
@@ -211,7 +211,7 @@ def _block(session_ids: Sequence[str]) -> None:
             pipeline.execute()
     except redis.RedisError as error:
         log.warning("The blocklist does not answer: %s", type(error).__name__)
-        # One that hangs may do later what it was asked, and the session is then over for as long as an access token lives.
+        # One that hangs may do later what it was asked; whoever then asks with the session's tokens ends it, see `_finish`.
         raise Unavailable(_UNKNOWN if isinstance(error, redis.TimeoutError) else "") from error
 
 

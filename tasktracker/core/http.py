@@ -174,7 +174,7 @@ def problem(
     body = problem_body(status, code, detail, request_id())
     if faults:
         body["errors"] = [
-            {"location": fault.location, "pointer": printable(fault.pointer), "message": printable(fault.message)}
+            {"location": fault.location, "pointer": quotable(fault.pointer), "message": quotable(fault.message)}
             for fault in faults[:MOST_ERRORS]
         ]
     response = Response(to_bytes(body), status, mimetype=PROBLEM)
@@ -189,7 +189,7 @@ def problem_body(status: int, code: str, detail: str, request_id: str) -> dict[s
         "title": title_of(status),
         "status": status,
         "code": code,
-        "detail": printable(detail),
+        "detail": quotable(detail),
         "request_id": request_id,
     }
 
@@ -204,7 +204,7 @@ def code_of(status: int) -> str:
     return "not_found" if status == 404 else re.sub("[^a-z]+", "_", title_of(status).lower())
 
 
-def printable(text: str) -> str:
+def quotable(text: str) -> str:
     """Text that may hold what a client sent, without lone surrogates, and short."""
     return text[:500].encode(errors="backslashreplace").decode()
 
