@@ -8,7 +8,7 @@ file can check the settings before it starts a worker.
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -74,6 +74,8 @@ class Settings:
     inline_worker: bool = field(metadata=described("a thread of the web process does the background jobs"))
     log_level: str = field(metadata=described("DEBUG, INFO, WARNING or ERROR"))
     log_format: str = field(metadata=described("console or json"))
+    metrics_token: str | None = field(metadata=described("what Prometheus sends to read /metrics", secret=True))
+    worker_metrics_address: str | None = field(metadata=described("where `flask worker` serves its /metrics"))
 
     @property
     def is_sqlite(self) -> bool:
@@ -88,6 +90,23 @@ class _Reader:
         # An empty value means the same as none: `REDIS_URL=` in a file switches nothing on.
         self.environ = {name: value.strip() for name, value in environ.items() if value.strip()}
         self.faults: dict[str, str] = {}
+
+    def secrets_from_files(self, names: Iterable[str]) -> None:
+        """Takes a secret from the file that `NAME_FILE` names, which is how containers and systemd hand them over."""
+        for name in names:
+            path = self.environ.get(f"{name}_FILE")
+            if path is None:
+                continue
+            if name in self.environ:
+                self.faults[f"{name}_FILE"] = f"and {name} exclude each other; set one of them"
+                continue
+            try:
+                self.environ[name] = Path(path).read_text().strip()
+            except (OSError, ValueError):
+                self.faults[f"{name}_FILE"] = "names a file that cannot be read; set the path of one"
+            else:
+                if not self.environ[name]:
+                    self.faults[f"{name}_FILE"] = "names an empty file; set the path of one that holds the secret"
 
     def text(self, name: str) -> str | None:
         return self.environ.get(name)
@@ -121,6 +140,14 @@ class _Reader:
             return float(value)
         self.faults[name] = f"{value!r} is not a number of seconds from 0.05 to {most:g}; set one"
         return default
+
+    def address(self, name: str) -> str | None:
+        """A host and a port to listen on."""
+        value = self.environ.get(name)
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9.-]+:[0-9]{1,5}", value):
+            self.faults[name] = f"{value!r} is not a host and a port; set 127.0.0.1:9464"
+            return None
+        return value
 
     def words(self, name: str) -> tuple[str, ...]:
         return tuple(word.strip().lower() for word in self.environ.get(name, "").split(",") if word.strip())
@@ -261,6 +288,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         stored = {name: value or "" for name, value in dotenv_values(BASE / ".env").items()}
         environ = {**stored, **os.environ}
     read = _Reader(environ)
+    read.secrets_from_files(item.name.upper() for item in fields(Settings) if item.metadata["secret"])
+    if read.faults:
+        raise SettingsError(read.faults)  # Whatever else is wrong may follow from that.
     app_env = read.choice("APP_ENV", ENVIRONMENTS, "development")
     local = app_env in ("development", "testing")  # Where convenience goes before what a server needs.
     # On servers nothing is kept there, so that their file system may be read-only.
@@ -304,6 +334,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         inline_worker=read.boolean("INLINE_WORKER", app_env == "development"),
         log_level=read.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
         log_format=read.choice("LOG_FORMAT", ("console", "json"), "console" if app_env == "development" else "json"),
+        metrics_token=read.text("METRICS_TOKEN"),
+        worker_metrics_address=read.address("WORKER_METRICS_ADDRESS"),
     )
     _check_together(read, settings)
     if read.faults:
@@ -332,6 +364,10 @@ def _check_together(read: _Reader, settings: Settings) -> None:
     if settings.app_env == "production" and not settings.mail_server:
         read.faults.setdefault("MAIL_SERVER", "is required in production; set the host of a mail server")
     _check_mail(read, settings)
+    if settings.metrics_token:
+        read.check_secret("METRICS_TOKEN", settings.metrics_token)
+    elif settings.worker_metrics_address:
+        read.faults["METRICS_TOKEN"] = f"is required with WORKER_METRICS_ADDRESS; {MAKE_A_KEY}"
     shorter = max(settings.database_statement_timeout, settings.database_lock_timeout)
     if settings.database_request_timeout < shorter:
         fault = "is shorter than DATABASE_STATEMENT_TIMEOUT or DATABASE_LOCK_TIMEOUT; set it above both"

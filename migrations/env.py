@@ -1,8 +1,10 @@
-"""How Alembic runs the migrations: on the application's own engine, in one transaction for each."""
+"""How Alembic runs the migrations: on the application's own engine, with PostgreSQL in one transaction for each."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
+from warnings import filterwarnings
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
@@ -12,28 +14,25 @@ from sqlalchemy import Connection, text
 from tasktracker.core import types
 
 database = current_app.extensions["migrate"].db
-# One migration at a time, also when several servers start at once.
 LOCK = 7_246_531_900
 
 RENDERED = {
     types.Id: 'sa.Uuid(as_uuid=False).with_variant(sa.CHAR(36), "sqlite")',
     types.UtcDateTime: 'sa.TIMESTAMP(timezone=True).with_variant(sa.CHAR(27), "sqlite")',
-    types.Words: 'postgresql.TSVECTOR().with_variant(sa.Text(), "sqlite")',
     types.Choice: "sa.SmallInteger()",
 }
+POSTGRESQL_ONLY = ("ix_task_words_words", "ix_tasks_project_id_due_date_desc")
 
 
-def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
+def render_item(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]:
     """Spells our column types without our code, so that an old migration stays what it was."""
-    if kind == "type" and isinstance(item, types.Words):
-        autogen.imports.add("from sqlalchemy.dialects import postgresql")
     return RENDERED.get(type(item), False) if kind == "type" else False
 
 
 def include_object(_: Any, name: str | None, kind: str, _reflected: bool, _compared: Any) -> bool:
-    """Leaves out how SQLite searches: by tables that a migration makes, and not by the index of PostgreSQL."""
-    is_search_table = kind == "table" and (name or "").startswith("tasks_search")
-    return not is_search_table and (name != "ix_tasks_words" or database.engine.dialect.name == "postgresql")
+    """Leaves out how SQLite searches, by tables that a migration makes, and the indexes of PostgreSQL alone."""
+    is_search_table = kind == "table" and (name or "").startswith("task_words_search")
+    return not is_search_table and (name not in POSTGRESQL_ONLY or database.engine.dialect.name == "postgresql")
 
 
 @contextmanager
@@ -54,20 +53,45 @@ def check_sqlite(connection: Connection) -> None:
     """Refuses, and so rolls back, a migration that leaves references to nothing or tasks that cannot be searched."""
     if lost := connection.execute(text("PRAGMA foreign_key_check")).all():
         raise RuntimeError(f"This migration leaves {len(lost)} references to rows that are gone.")
-    made = connection.execute(
-        text("SELECT name FROM sqlite_master WHERE name LIKE 'tasks_search_%' AND type = 'trigger'")
-    ).all()
-    searchable = connection.execute(text("SELECT 1 FROM sqlite_master WHERE name = 'tasks_search'")).first()
-    if searchable and len(made) < 3:
-        raise RuntimeError("This migration rebuilds tasks, which drops its triggers; make those of 0003 again at its end.")
+    # Before 0009 the table of words was `tasks` itself.
+    search = text("SELECT name FROM sqlite_master WHERE name IN ('tasks_search', 'task_words_search')")
+    made = text("SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND name LIKE :search || '_%'")
+    searchable = connection.execute(search).scalar()
+    if searchable and connection.execute(made, {"search": searchable}).scalar_one() < 3:
+        raise RuntimeError("This migration rebuilds task_words, which drops its triggers; make those of 0009 again at its end.")
+
+
+@contextmanager
+def alone(connection: Connection) -> Iterator[None]:
+    """Migrates while nobody else does, also when several servers start at once.
+
+    The lock belongs to the connection, as a migration may want several transactions. It is asked for again and again: a
+    transaction that waited for it would keep CREATE INDEX CONCURRENTLY waiting, which waits for all that are open.
+    """
+    for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+        connection.execute(text(f"SET {limit} = 0"))
+    connection.commit()
+    while not connection.scalar(text(f"SELECT pg_try_advisory_lock({LOCK})")):
+        connection.rollback()
+        time.sleep(0.1)
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.execute(text(f"SELECT pg_advisory_unlock({LOCK})"))
+        connection.commit()
 
 
 def run() -> None:
-    """Runs what is asked for, in one transaction."""
+    """Runs what is asked for."""
     with database.engine.connect() as connection:
         if connection.dialect.name == "postgresql":
-            migrate(connection)
+            with alone(connection):
+                migrate(connection)
         else:
+            # Alembic warns of what it cannot compare on SQLite before it asks whether to leave it out.
+            filterwarnings("ignore", "autogenerate skipping metadata-specified expression-based index 'ix_task_words_words'")
             with foreign_keys_off(connection):
                 migrate(connection)
 
@@ -83,12 +107,9 @@ def migrate(connection: Connection) -> None:
         render_as_batch=not is_postgresql,
         compare_server_default=True,
         transactional_ddl=True,
+        transaction_per_migration=is_postgresql,
     )
     with context.begin_transaction():
-        if is_postgresql:
-            connection.execute(text("SET statement_timeout = 0"))
-            connection.execute(text("SET lock_timeout = 0"))
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
         context.run_migrations()
         if not is_postgresql:
             check_sqlite(connection)

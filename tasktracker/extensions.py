@@ -2,7 +2,6 @@
 
 from flask_caching import Cache
 from flask_mail import Mail
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
@@ -25,6 +24,5 @@ class Base(DeclarativeBase):
 
 # What was read stays readable after the commit, so that nothing begins another transaction by being looked at.
 db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
-migrate = Migrate()
 cache = Cache()
 mailer = Mail()

@@ -193,7 +193,8 @@ def direct(server: Redis) -> Iterator[redis.Redis]:
 
 
 @contextmanager
-def _configured(server: Redis, name: str, value: str, otherwise: str) -> Iterator[None]:
+def configured(server: Redis, name: str, value: str, otherwise: str) -> Iterator[None]:
+    """Its administrator has set something so."""
     with direct(server) as client:
         client.config_set(name, value)
         try:
@@ -204,12 +205,12 @@ def _configured(server: Redis, name: str, value: str, otherwise: str) -> Iterato
 
 def without_replicas(server: Redis, proxy: Proxy) -> AbstractContextManager[None]:
     """It takes nothing that it cannot copy."""
-    return _configured(server, "min-replicas-to-write", "1", "0")
+    return configured(server, "min-replicas-to-write", "1", "0")
 
 
 def full(server: Redis, proxy: Proxy) -> AbstractContextManager[None]:
     """It has no room, and evicts nothing."""
-    return _configured(server, "maxmemory", "1", "0")
+    return configured(server, "maxmemory", "1", "0")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask_migrate import upgrade
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from werkzeug.test import TestResponse
 
 from config import load
@@ -116,6 +116,13 @@ def ada(app: Flask) -> Person:
 def bob(app: Flask) -> Person:
     """Another user."""
     return new_person(app, "bob")
+
+
+@pytest.fixture
+def holding(app: Flask) -> Iterator[Connection]:
+    """A connection that holds rows, see `racing.waiting`."""
+    with app.app_context(), db.engine.connect() as connection:
+        yield connection
 
 
 @pytest.fixture

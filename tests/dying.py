@@ -18,5 +18,6 @@ def _die(when: str) -> None:
 
 
 with app.app_context():
-    event.listen(db.session, "before_commit", lambda _: _die("before"))
-    event.listen(db.session, "after_commit", lambda _: _die("after"))
+    event.listen(db.engine, "commit", lambda _: _die("before"))
+    # The connection goes back into the pool when it has committed, before the answer.
+    event.listen(db.engine, "checkin", lambda *_: _die("after"))

@@ -28,9 +28,9 @@ def serving(environment: dict[str, str], *options: str, port: int | None = None,
 
 
 @contextmanager
-def working(environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+def working(environment: dict[str, str], **files: IO[str]) -> Iterator["subprocess.Popen[bytes]"]:
     """Does background jobs with these settings, as `flask worker` does; gives its process."""
-    process = subprocess.Popen(_flask("worker"), cwd=ROOT, env=_known(environment), start_new_session=True)
+    process = subprocess.Popen(_flask("worker"), cwd=ROOT, env=_known(environment), start_new_session=True, **files)
     try:
         yield process
     finally:

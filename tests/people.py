@@ -100,8 +100,8 @@ def new_person(app: Flask, name: str = "user", *, verified: bool = True, **field
     username = f"{name}-{secrets.token_hex(5)}"
     with app.app_context():
         user = create_user(email=f"{username}@example.com", username=username, password=PASSWORD, verified=verified, **fields)
-        user_id, email = user.id, user.email
-        pair = make_pair(transactional(start)(user_id, "127.0.0.1", "tests"))
+        user_id, email, password_hash = user.id, user.email, user.password_hash
+        pair = make_pair(transactional(start)(user_id, password_hash, "127.0.0.1", "tests"))
     return Person(app, user_id, username, email, pair["access_token"], pair["refresh_token"])
 
 

@@ -56,7 +56,8 @@ def _start_postgresql() -> str:
     return server.url
 
 
-def _postgresql_programs() -> Path:
+def postgresql_programs() -> Path:
+    """The folder of the programs that come with the server that is started here."""
     if found := shutil.which("initdb"):
         return Path(found).parent
     if installed := sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
@@ -209,7 +210,7 @@ class PostgreSQL(Server):
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
 
     def _prepare(self) -> None:
-        initdb = [_postgresql_programs() / "initdb", "-D", self.folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+        initdb = [postgresql_programs() / "initdb", "-D", self.folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8"]
         words = [*map(str, initdb), "--locale=C", "--no-sync"]
         done = subprocess.run(words, cwd=self.folder, user=self.user, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -217,7 +218,7 @@ class PostgreSQL(Server):
     def _command(self) -> list[str]:
         # What is written survives a kill of the server without fsync; only a power cut would lose it.
         settings = ("listen_addresses=127.0.0.1", f"port={self.port}", f"unix_socket_directories={self.folder}", "fsync=off")
-        program = str(_postgresql_programs() / "postgres")
+        program = str(postgresql_programs() / "postgres")
         return [program, "-D", str(self.folder / "data"), *(word for setting in settings for word in ("-c", setting))]
 
     def answers(self) -> bool:

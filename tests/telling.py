@@ -20,7 +20,7 @@ def _file() -> Path | None:
 
 
 def _tell(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-    if statement.startswith(("BEGIN IMMEDIATE", "INSERT INTO tasks")) and (file := _file()):
+    if ("INSERT INTO tasks" in statement or statement == "BEGIN IMMEDIATE") and (file := _file()):
         file.touch()
 
 
@@ -31,4 +31,4 @@ def _take_back(_: object) -> None:
 
 with app.app_context():
     event.listen(db.engine, "before_cursor_execute", _tell)
-    event.listen(db.session, "before_commit", _take_back)
+    event.listen(db.engine, "commit", _take_back)

@@ -98,7 +98,7 @@ def test_every_setting_has_its_name_and_says_what_it_means():
         "MAIL_SERVER", "MAIL_PORT", "MAIL_USE_TLS", "MAIL_USERNAME", "MAIL_PASSWORD", "MAIL_DEFAULT_SENDER",
         "REQUIRE_EMAIL_VERIFICATION", "REGISTRATION", "PASSWORD_MIN_LENGTH", "RATELIMIT_ENABLED", "CORS_ORIGINS",
         "TRUSTED_PROXIES", "TRUSTED_HOSTS", "INLINE_WORKER", "INSTANCE_PATH", "LOG_LEVEL", "LOG_FORMAT", "MAIL_USE_SSL",
-        *TIMEOUTS,
+        "METRICS_TOKEN", "WORKER_METRICS_ADDRESS", *TIMEOUTS,
     }  # fmt: skip
     for field in dataclasses.fields(Settings):
         assert field.metadata["meaning"], field.name
@@ -147,6 +147,8 @@ MALFORMED = {
     "LOG_LEVEL": ["LOUD", "10"],
     "LOG_FORMAT": ["xml", "JSON5"],
     "MAIL_USE_SSL": ["maybe"],
+    "METRICS_TOKEN": list(WEAK.values()),
+    "WORKER_METRICS_ADDRESS": ["9464", "localhost", ":9464", "127.0.0.1:", "127.0.0.1:port", "http://127.0.0.1:9464", "a b:1"],
     **{name: ["0", "0.04", "-1", "1e1", "nan", "inf", "soon", "1,5", ".5", "601"] for name in sorted(TIMEOUTS)},
 }  # fmt: skip
 
@@ -169,7 +171,7 @@ def test_all_faults_are_told_at_once(read):
     assert set(told) == {"MAIL_PORT", "LOG_LEVEL", "SECRET_KEY", "PUBLIC_URL", "TRUSTED_HOSTS"}
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "JWT_SECRET_KEY", "JWT_SECRET_KEY_PREVIOUS"])
+@pytest.mark.parametrize("name", ["SECRET_KEY", "JWT_SECRET_KEY", "JWT_SECRET_KEY_PREVIOUS", "METRICS_TOKEN"])
 def test_a_fault_never_shows_a_secret(read, name):
     for value in WEAK.values():
         assert value not in "".join(faults(read, **{name: value}).values())
@@ -195,6 +197,12 @@ def test_what_a_server_needs_is_required_there(read, app_env, required):
         told = faults(read, app_env, **{name: "", **({"MAIL_DEFAULT_SENDER": ""} if name == "MAIL_SERVER" else {})})
         assert set(told) == {name}
         assert "is required" in told[name]
+
+
+def test_the_workers_metrics_need_a_token_too(read):
+    assert set(faults(read, WORKER_METRICS_ADDRESS="127.0.0.1:9464")) == {"METRICS_TOKEN"}
+    settings = read(WORKER_METRICS_ADDRESS="127.0.0.1:9464", METRICS_TOKEN=GOOD_KEY)
+    assert settings.worker_metrics_address == "127.0.0.1:9464"
 
 
 def test_a_mail_server_needs_a_sender(read):

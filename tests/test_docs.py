@@ -11,8 +11,10 @@ from tasktracker.accounts import limits, mailed_tokens, pruning, sessions
 from tasktracker.accounts.models import Purpose
 from tasktracker.core.limits import Limit
 
+from .browser import browser, requests
 from .conftest import SECRETS
 from .live import flask, serving
+from .people import new_person
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,44 @@ def test_the_requests_that_are_sent_again_can_be_pasted(root, tmp_path):
     assert re.findall(r'"code":"(\w+)"', done.stdout) == ["idempotency_key_reused", "precondition_failed"]
     first, second = re.findall(r'^\{"id":"(.*?)".*"title":"Buy a tree"', done.stdout, re.MULTILINE)[:2]
     assert first == second
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_the_code_that_refreshes_works_in_two_tabs(authentication, app, environment, tmp_path):
+    """The block of docs/authentication.md: requests share a refresh, tabs take turns, and an ended session is forgotten."""
+    (code,) = re.findall(r"```js\n(.*?)```", authentication, re.DOTALL)
+    token = new_person(app).refresh_token
+    with browser(tmp_path / "profile") as chrome, serving(environment) as base:
+
+        def load():
+            chrome.get(f"{base}/api/v1/docs")
+            chrome.execute_script(code.replace("http://127.0.0.1:8000", base) + "window.call = call;")
+
+        def ask():
+            chrome.execute_script("window.told = Promise.all([1, 2, 3].map(() => call('/users/me')))")
+
+        def told():
+            return chrome.execute_async_script("told.then((all) => arguments[0](all.map((each) => each?.status ?? null)))")
+
+        load()
+        chrome.execute_script("localStorage.setItem('refresh_token', arguments[0])", token)
+        first = chrome.current_window_handle
+        chrome.switch_to.new_window("tab")
+        load()
+        requests(chrome)
+        ask()
+        second = chrome.current_window_handle
+        chrome.switch_to.window(first)
+        ask()
+        for tab in (first, second):
+            chrome.switch_to.window(tab)
+            assert told() == [200, 200, 200]
+        sent = [each["postData"] for each in requests(chrome) if each["url"].endswith("/auth/refresh")]
+        assert len(sent) == len(set(sent)) == 2
+        chrome.execute_async_script("call('/auth/logout', {method: 'POST'}).then(arguments[0])")
+        ask()
+        assert told() == [401, 401, 401]
+        assert chrome.execute_script("return localStorage.getItem('refresh_token')") is None
 
 
 def test_the_table_of_limits_is_what_is_counted(authentication):

@@ -7,13 +7,17 @@ import pytest
 from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_migrate import check, downgrade, upgrade
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, literal, select, text
 
 from config import load
 from tasktracker import create_app
 from tasktracker.accounts.services.users import words_of
-from tasktracker.core.health import MIGRATIONS
+from tasktracker.core.migrations import MIGRATIONS, newest
+from tasktracker.core.sql import matches
+from tasktracker.core.text import spaced_words, words
+from tasktracker.core.types import PrefixSearch
 from tasktracker.extensions import db
+from tasktracker.tasks.models import TaskWords
 
 from . import servers
 from .conftest import BACKENDS, SECRETS
@@ -61,6 +65,13 @@ ROWS = {
         f"""INSERT INTO kept_answers (user_id, key, fingerprint, status, headers, body, created_at)
             VALUES ('{ID.format(1)}', 'key', 'fingerprint', 201, '{{}}', '{{}}', '{TIME}')""",
     ],
+    "0008": ["UPDATE projects SET task_count = 1"],
+    "0009": ["UPDATE task_words SET words = ' fix it'"],
+    "0010": [
+        f"""INSERT INTO external_ids (project_id, external_id, task_id)
+            VALUES ('{ID.format(5)}', 'elsewhere', '{ID.format(7)}')""",
+    ],
+    "0011": ["UPDATE tasks SET number = 1"],
 }
 SCRIPTS = ScriptDirectory(str(MIGRATIONS))
 REVISIONS = [script.revision for script in reversed(list(SCRIPTS.walk_revisions()))]
@@ -86,7 +97,8 @@ def in_context(environment: dict[str, str]) -> Iterator[Flask]:
 
 
 def tables() -> set[str]:
-    return {name for name in inspect(db.engine).get_table_names() if not name.startswith("tasks_search")} - {"alembic_version"}
+    found = inspect(db.engine).get_table_names()
+    return {name for name in found if not name.startswith(("tasks_search", "task_words_search"))} - {"alembic_version"}
 
 
 def rows() -> dict[str, int]:
@@ -100,6 +112,13 @@ def add_rows(revision: str) -> None:
             connection.execute(text(statement))
 
 
+def upgrade_with_rows() -> None:
+    """Goes up to the newest, with rows of each migration on the way."""
+    for revision in REVISIONS:
+        upgrade(revision=revision)
+        add_rows(revision)
+
+
 def test_up_down_and_up_again_with_rows(empty):
     expected: list[dict[str, int]] = [{}]
     for revision in REVISIONS:
@@ -110,9 +129,7 @@ def test_up_down_and_up_again_with_rows(empty):
     for before in reversed(expected[:-1]):
         downgrade(revision="-1")
         assert rows() == before
-    for revision in REVISIONS:
-        upgrade(revision=revision)
-        add_rows(revision)
+    upgrade_with_rows()
     assert rows() == expected[-1]
 
 
@@ -149,16 +166,13 @@ def test_whoever_had_an_account_keeps_it_and_whoever_never_confirmed_goes(empty)
 
 
 def test_search_follows_the_tasks(empty):
-    upgrade()
-    for revision in REVISIONS:
-        add_rows(revision)
-    found = "SELECT id FROM tasks WHERE words @@ CAST(:sought || ':*' AS tsquery)"
-    if db.engine.dialect.name == "sqlite":
-        found = "SELECT id FROM tasks_search WHERE tasks_search MATCH 'words : ' || :sought || '*'"
+    upgrade_with_rows()
 
     def finds(word: str) -> bool:
+        sought = literal([word], PrefixSearch())
+        matching = matches(TaskWords.words, TaskWords.task_id, TaskWords.project_id, sought, TaskWords.project_id)
         with db.engine.connect() as connection:
-            return connection.execute(text(found), {"sought": word}).first() is not None
+            return connection.execute(select(TaskWords.task_id).where(matching)).first() is not None
 
     def do(statement: str) -> None:
         with db.engine.begin() as connection:
@@ -168,7 +182,7 @@ def test_search_follows_the_tasks(empty):
     assert not finds("mend")
     do("UPDATE tasks SET status = 1")
     assert finds("fi")
-    do("UPDATE tasks SET words = 'mend it'")
+    do("UPDATE task_words SET words = ' mend it'")
     assert finds("mend")
     assert not finds("fi")
     do("DELETE FROM projects")
@@ -194,13 +208,49 @@ def test_who_was_there_before_is_found_by_the_same_words_as_who_comes_later(empt
     assert found[0].words == " ada"
 
 
+def test_tasks_that_were_there_before_are_counted_and_found_in_their_project(empty):
+    texts = ["fix it", "", "1f0a05 a1f0a05", "ﬁx 漢字 x", "Ω" * 255]
+    upgrade(revision="0007")
+    for revision in ("0001", "0002", "0003"):
+        add_rows(revision)
+    with db.engine.begin() as connection:
+        for number, given in enumerate(texts, 50):
+            row = ROWS["0003"][1].replace(ID.format(7), ID.format(number)).replace(", 1, 'Fix it'", f", {number}, 'Fix it'")
+            assert "'fix it'" in row
+            stored = "array_to_tsvector(string_to_array(:given, ' '))" if connection.dialect.name == "postgresql" else ":given"
+            connection.execute(text(row.replace("'fix it'", stored)), {"given": " ".join(words(given))})
+
+    def stored(columns: str = "id, project_id, created_at, CAST(words AS TEXT) FROM tasks") -> list[tuple[str, ...]]:
+        with db.engine.connect() as connection:
+            rows = connection.execute(text(f"SELECT {columns} ORDER BY 1")).all()
+        # PostgreSQL has another order of words.
+        return [(*map(str, row[:-1]), *sorted(row[-1].replace("'", "").split(" "))) for row in rows[1:]]
+
+    before = stored()
+    upgrade(revision="0008")
+    scoped = [
+        (*row[:3], *([ID.format(5)[-6:] + word for word in words(given)] or [""]))
+        for row, given in zip(before, texts, strict=True)
+    ]
+    assert stored() == scoped
+    with db.engine.connect() as connection:
+        assert connection.execute(text("SELECT task_count FROM projects")).scalar_one() == 1 + len(texts)
+    upgrade(revision="0009")
+    alone = stored("task_id, project_id, created_at, words FROM task_words")
+    assert alone == [(*row[:3], *sorted(spaced_words(given).split(" "))) for row, given in zip(before, texts, strict=True)]
+    downgrade(revision="0008")
+    assert stored() == scoped
+    downgrade(revision="0007")
+    assert stored() == before
+
+
 def test_models_and_migrations_say_the_same(empty):
     upgrade()
     check()
 
 
 def test_migrations_are_numbered_worded_and_in_one_line():
-    assert SCRIPTS.get_heads() == [REVISIONS[-1]]
+    assert SCRIPTS.get_heads() == [REVISIONS[-1]] == [newest()]
     numbers = [f"{number:04d}" for number in range(1, len(REVISIONS) + 1)]
     assert numbers == REVISIONS
     assert set(ROWS) == set(REVISIONS)

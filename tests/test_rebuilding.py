@@ -10,11 +10,11 @@ from sqlalchemy import text
 
 from config import load
 from tasktracker import create_app
-from tasktracker.core.health import MIGRATIONS
+from tasktracker.core.migrations import MIGRATIONS
 from tasktracker.extensions import db
 
 from .conftest import SECRETS
-from .test_migrations import REVISIONS, add_rows, rows
+from .test_migrations import REVISIONS, rows, upgrade_with_rows
 
 REBUILD = '''"""Rebuild a table."""
 
@@ -41,9 +41,7 @@ def filled(tmp_path) -> Iterator[str]:
     shutil.copytree(MIGRATIONS, folder)
     environment = {"APP_ENV": "testing", "INSTANCE_PATH": str(tmp_path), "LOG_LEVEL": "WARNING", **SECRETS}
     with create_app(load(environment)).app_context():
-        upgrade()
-        for revision in REVISIONS:
-            add_rows(revision)
+        upgrade_with_rows()
         yield str(folder)
         for engine in db.engines.values():
             engine.dispose()
@@ -54,22 +52,28 @@ def rebuild(folder: str, table: str) -> None:
     upgrade(directory=folder)
 
 
-@pytest.mark.parametrize("table", ["users", "teams", "sessions", "projects", "tags", "task_tags"])
+def found() -> int:
+    """How many tasks are found by a word."""
+    with db.engine.connect() as connection:
+        sought = "SELECT count(*) FROM task_words_search WHERE task_words_search MATCH 'words : 1f0a05fix'"
+        return connection.execute(text(sought)).scalar_one()
+
+
+@pytest.mark.parametrize("table", ["users", "teams", "sessions", "projects", "tags", "tasks", "task_tags"])
 def test_nothing_that_refers_to_its_rows_is_lost(filled, table):
     before = rows()
     rebuild(filled, table)
     assert rows() == before
+    assert found() == 1
 
 
-def test_tasks_are_not_rebuilt_without_their_search(filled, caplog):
+def test_words_are_not_rebuilt_without_their_search(filled, caplog):
     before = rows()
     with pytest.raises(SystemExit):
-        rebuild(filled, "tasks")
-    assert "make those of 0003 again" in caplog.text
+        rebuild(filled, "task_words")
+    assert "make those of 0009 again" in caplog.text
     db.session.remove()
     assert rows() == before
+    assert found() == 1
     with db.engine.connect() as connection:
-        assert (
-            connection.execute(text("SELECT count(*) FROM tasks_search WHERE tasks_search MATCH 'words : fix'")).scalar() == 1
-        )
         assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1

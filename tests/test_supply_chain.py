@@ -10,7 +10,9 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-FILES = ["requirements", "requirements-dev"]
+from tasktracker.version import VERSION
+
+FILES = ["requirements", "requirements-dev", "requirements-load", "requirements-telemetry"]
 
 
 def direct(root, name):
@@ -38,7 +40,7 @@ def locked(root, name):
 @pytest.mark.parametrize("name", FILES)
 def test_every_package_is_locked_to_a_version_and_to_hashes_that_satisfy_what_was_asked_for(root, name):
     versions = locked(root, name)
-    assert len(versions) > 40
+    assert len(versions) > (40 if name != "requirements-telemetry" else 10)  # It is installed beside the first.
     for line in direct(root, name):
         wanted = Requirement(line.partition("#")[0])
         found = versions[canonicalize_name(wanted.name)]
@@ -46,8 +48,15 @@ def test_every_package_is_locked_to_a_version_and_to_hashes_that_satisfy_what_wa
 
 
 def test_what_runs_is_what_is_tested(root):
-    running, testing = (locked(root, name) for name in FILES)
+    running, testing = (locked(root, name) for name in FILES[:2])
     assert running.items() <= testing.items()
+
+
+def test_what_is_installed_beside_it_replaces_nothing(root):
+    running, beside = (locked(root, name) for name in ("requirements", "requirements-telemetry"))
+    both = running.keys() & beside.keys()
+    assert both
+    assert {name: running[name] for name in both} == {name: beside[name] for name in both}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -57,6 +66,19 @@ def test_every_direct_dependency_has_its_reason_and_no_other_source(root, name):
     for line in direct(root, name):
         _, _, reason = line.partition("# ")
         assert reason, line
+
+
+def test_every_package_of_npm_is_locked_to_a_version_and_to_a_hash_and_runs_nothing_when_it_is_installed(root):
+    folder = root / "tests" / "clients"
+    package, lock = (json.loads((folder / name).read_text()) for name in ("package.json", "package-lock.json"))
+    asked = {**package["dependencies"], **package["devDependencies"]}
+    assert len(asked) == 3
+    own, *others = lock["packages"].values()
+    assert {**own["dependencies"], **own["devDependencies"]} == asked
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in asked.values())
+    assert all(re.fullmatch(r"sha512-[\w+/]{86}==", each["integrity"]) and "resolved" not in each for each in others)
+    assert {name: lock["packages"][f"node_modules/{name}"]["version"] for name in asked} == asked
+    assert "ignore-scripts=true" in (folder / ".npmrc").read_text().split()
 
 
 def test_no_file_names_a_package_registry(root):
@@ -71,11 +93,12 @@ def test_no_file_names_a_package_registry(root):
 
 def test_the_bill_of_materials_is_valid_and_names_all_that_is_locked(root, tmp_path):
     written = tmp_path / "sbom.json"
-    made = subprocess.run([sys.executable, "tools/sbom.py", written], cwd=root, capture_output=True, text=True, check=False)
+    made = subprocess.run([sys.executable, "-m", "tools.sbom", written], cwd=root, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr  # It refuses what CycloneDX's schema does.
     bill = json.loads(written.read_text())
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
     assert "timestamp" not in bill["metadata"]
+    assert bill["metadata"]["component"]["version"] == VERSION
     found = {}
     for component in bill["components"]:
         assert component["purl"] == f"pkg:pypi/{component['name']}@{component['version']}"

@@ -16,6 +16,8 @@ from cyclonedx.validation.json import JsonStrictValidator
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tasktracker.version import VERSION
+
 ROOT = Path(__file__).parents[1]
 _TOOL = [sys.executable, "-W", "ignore", "-m", "cyclonedx_py", "requirements", "requirements.lock"]
 _OPTIONS = ["--pyproject", "pyproject.toml", "--sv", "1.6", "--output-reproducible", "--short-PURLs", "--no-validate"]
@@ -25,6 +27,7 @@ def bill() -> dict[str, Any]:
     """The bill of materials."""
     made = subprocess.run([*_TOOL, *_OPTIONS], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 # nosec B603
     document: dict[str, Any] = json.loads(made.stdout)
+    document["metadata"]["component"]["version"] = VERSION
     components = {canonicalize_name(component["name"]): component for component in document["components"]}
     refs = {name: component["bom-ref"] for name, component in components.items()}
     needs = {document["metadata"]["component"]["bom-ref"]: _direct()}

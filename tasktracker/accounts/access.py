@@ -3,12 +3,18 @@
 As in a project, the role is looked up in the database at each request and never kept.
 """
 
-from sqlalchemy import ColumnElement, and_, bindparam, or_, select
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
-from ..core.database import session
+from sqlalchemy import ColumnElement, SmallInteger, and_, bindparam, func, select, type_coerce
+from sqlalchemy.orm import aliased
+
+from ..core import endings
 from ..core.errors import Forbidden, NotFound
-from ..core.reading import Statement
-from ..core.types import AnyColumn, Id
+from ..core.statement import Row, Statement
+from ..core.types import AnyColumn, Id, table_of
+from ..core.writing import labelled
 from .models import Team, TeamMember, TeamRole, User
 
 # The least role for each thing that can be done with a team.
@@ -48,78 +54,108 @@ def find(user_id: str, team_id: str, *, to: str = "read") -> TeamRole:
     return role
 
 
-def _belongs(team: AnyColumn, user: AnyColumn) -> ColumnElement[bool]:
-    return select(TeamMember.role).where(TeamMember.team_id == team, TeamMember.user_id == user).exists()
+TEAM, OTHER = bindparam("team", type_=Id()), bindparam("other", type_=Id())
+NO_ROLE = -1
+_member, _admin = aliased(TeamMember), aliased(TeamMember)
 
 
-_TEAM, _OTHER = bindparam("team", type_=Id()), bindparam("other", type_=Id())
-# Whoever can log in, and whoever belongs to the team already.
-_user_there = or_(CAN_LOG_IN, _belongs(_TEAM, User.id))
-_USER_THERE = select(_belongs(_TEAM, User.id).label("is_member")).where(User.id == _OTHER, _user_there)
-_FIND_USER = Statement(_USER_THERE)
-_HOLD_USER = _USER_THERE.with_for_update(read=True, key_share=True, of=User)
+def _role_of(user: AnyColumn) -> ColumnElement[int]:
+    """The role of a user in the team as a number; -1 for none."""
+    role = select(type_coerce(_member.role, SmallInteger())).where(_member.team_id == TEAM, _member.user_id == user)
+    return func.coalesce(role.scalar_subquery(), NO_ROLE)
 
 
-def find_user(user_id: str, team_id: str, other_id: str, *, to: str) -> None:
-    """Whom a role in a team can be given to: whoever can log in, or belongs to the team already.
-
-    Raises:
-        NotFound: the team may not be seen, or there is no such user.
-        Forbidden: the caller's role is too low.
-    """
-    find(user_id, team_id, to=to)
-    if _FIND_USER.first(team=team_id, other=other_id) is None:
-        raise NotFound
+def other_admin(team: AnyColumn, user: AnyColumn) -> ColumnElement[bool]:
+    """Whether a team has an admin who can log in, whatever becomes of this user."""
+    admins = select(_admin.user_id).join(User, User.id == _admin.user_id).where(CAN_LOG_IN)
+    others = (_admin.team_id == team, _admin.user_id != user, _admin.role == TeamRole.admin.name)
+    return admins.where(*others).correlate_except(_admin, User).exists()
 
 
-def hold_user(team_id: str, other_id: str) -> bool:
-    """Keeps whom a role can be given to from being deleted until the transaction ends. Gives whether they have one.
+# What a change in a team is judged by, beside the team itself: of the caller, and of another user.
+MY_ROLE: Mapping[str, ColumnElement[Any]] = {"my_role": _role_of(ME)}
+OTHER_ROLE: Mapping[str, ColumnElement[Any]] = {"other_role": _role_of(OTHER)}
+USER_THERE: Mapping[str, ColumnElement[Any]] = {
+    "is_member": _role_of(OTHER) > NO_ROLE,
+    "can_log_in": select(User.id).where(User.id == OTHER, CAN_LOG_IN).exists(),
+    "has_other_admin": other_admin(TEAM, OTHER),
+}
+_FIND_USER = Statement(select(*labelled(USER_THERE)))
+_seen = select(table_of(Team), *labelled(MY_ROLE)).where(Team.id == TEAM, MY_ROLE["my_role"] > NO_ROLE)
+_LOCK = Statement(_seen.with_for_update(of=Team))
+_LOCK_FOR_USER = Statement(_seen.add_columns(*labelled({**USER_THERE, **OTHER_ROLE})).with_for_update(of=Team))
+
+
+def check_user(there: Row) -> bool:
+    """Whom a role can be given to: whoever can log in, or belongs to the team already. Gives whether they have one.
 
     Raises:
         NotFound: there is no such user.
     """
-    row = session().execute(_HOLD_USER, {"team": team_id, "other": other_id}).one_or_none()
-    if row is None:
+    if not there.can_log_in and not there.is_member:
         raise NotFound
-    return row.is_member
+    return there.is_member
+
+
+def check_member(there: Row) -> None:
+    """Who belongs to a team.
+
+    Raises:
+        NotFound: the user does not.
+    """
+    if not there.is_member:
+        raise NotFound
+
+
+def find_user(user_id: str, team_id: str, other_id: str, *, to: str) -> None:
+    """A user to whom a role in a team can be given; raises what `find` and `check_user` do."""
+    find(user_id, team_id, to=to)
+    check_user(_FIND_USER.rows(team=team_id, other=other_id)[0])
 
 
 def find_member(user_id: str, team_id: str, other_id: str, *, to: str) -> None:
-    """Who belongs to a team, which everyone may leave.
-
-    Raises:
-        NotFound: the team may not be seen, or the user does not belong to it.
-        Forbidden: the caller's role is too low.
-    """
+    """A member of a team, which everyone may leave; raises what `find` and `check_member` do."""
     find(user_id, team_id, to="leave" if other_id == user_id else to)
-    if _ROLE.rows(me=other_id, team=team_id)[0].role is None:
-        raise NotFound
+    check_member(_FIND_USER.rows(team=team_id, other=other_id)[0])
 
 
-def lock(user_id: str, team_id: str, *, to: str) -> Team:
+def lock(user_id: str, team_id: str, *, to: str) -> Row:
     """The team, locked against other changes of it and of who belongs to it.
 
-    The role is looked up before the lock, so that nobody waits for what they may not see, and again after it: while we
-    waited, it may have been taken away.
+    The role is looked up before the lock, so that nobody waits for what they may not see. Whatever is written looks it up
+    again: while we waited, it may have been taken away.
 
     Raises:
         NotFound: the team does not exist, or the user does not belong to it.
         Forbidden: the role is too low.
     """
-    find(user_id, team_id, to=to)
-    team = session().get(Team, team_id, with_for_update=True, populate_existing=True)
-    if team is None:
-        raise NotFound
-    find(user_id, team_id, to=to)
-    return team
+    return _check(_LOCK.first(me=user_id, team=team_id), to)
 
 
-def hold(user_id: str, team_id: str) -> None:
-    """Keeps a team as it is, with everyone in it, until the transaction ends; nothing if the user does not belong to it.
+def lock_for_user(user_id: str, team_id: str, other_id: str, *, to: str) -> Row:
+    """The same with what is judged of another user, see `USER_THERE` and `OTHER_ROLE`."""
+    return _check(_LOCK_FOR_USER.first(me=user_id, team=team_id, other=other_id), to)
 
-    For what is done with a team in a project: nobody may leave the team meanwhile, the caller least of all. Teams are
-    always locked before projects.
+
+@cache
+def _lock_leaving() -> Statement:
+    team = endings.before(_seen.add_columns(*labelled({**USER_THERE, **OTHER_ROLE})).with_for_update(of=Team), "held_team")
+    may = team.c.my_role >= bindparam("needed", type_=SmallInteger())
+    return Statement(select(team, *(held.ids(may) for held in endings.of_team)))
+
+
+def lock_leaving(user_id: str, team_id: str, other_id: str, *, to: str) -> Row:
+    """The same where somebody is about to belong to the team no more, with what they may lose sight of, which is locked too.
+
+    What is written must see to it that this is all, see `endings.Held`.
     """
-    belongs = select(TeamMember.team_id).where(TeamMember.team_id == team_id, TeamMember.user_id == user_id)
-    held = select(Team.id).where(Team.id == team_id, belongs.exists())
-    session().execute(held.with_for_update(read=True, key_share=True))
+    values = {"me": user_id, "team": team_id, "other": other_id, "needed": NEEDED[to].value}
+    return _check(_lock_leaving().first(**values), to)
+
+
+def _check(row: Row | None, to: str) -> Row:
+    if row is None:
+        raise NotFound
+    if row.my_role < NEEDED[to]:
+        raise Forbidden
+    return row

@@ -11,7 +11,7 @@ from sqlalchemy import String, bindparam, select
 
 from ..core import jobs, mail
 from ..core.database import transactional
-from ..core.reading import Statement
+from ..core.statement import Statement
 from ..core.text import fold
 from ..core.types import Id
 from . import mailed_tokens
@@ -49,7 +49,16 @@ def enqueue(kind: str, *, key: str | None = None, **payload: str) -> None:
         key: a letter that waits under the same key is replaced by this one.
         payload: what it needs to be written.
     """
-    jobs.enqueue(kind, {**payload, "nonce": secrets.token_urlsafe(32)}, key=key)
+    jobs.enqueue(kind, _with_nonce(payload), key=key)
+
+
+def values(kind: str, *, key: str | None = None, name: str = "job", **payload: str) -> dict[str, Any]:
+    """The values of `jobs.job_insert` for a letter, where it is part of a statement; arguments as for `enqueue`."""
+    return jobs.job_values(kind, _with_nonce(payload), key=key, name=name)
+
+
+def _with_nonce(payload: dict[str, str]) -> dict[str, str]:
+    return {**payload, "nonce": secrets.token_urlsafe(32)}
 
 
 @jobs.handler(WELCOME)

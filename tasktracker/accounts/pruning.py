@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Delete, delete, or_, select
 
-from ..core import events, jobs
+from ..core import jobs
 from ..core.database import session, transactional
 from ..core.models import now
 from .models import MailedToken, RefreshToken, Session, User
+from .services.deletion import delete_unconfirmed
 from .sessions import IDLE_LIFETIME, LEEWAY
 
 UNCONFIRMED_LIFETIME = timedelta(days=7)
@@ -50,6 +51,5 @@ def _delete_unconfirmed(before: datetime) -> bool:
     unconfirmed = select(User.id).where(User.activated_at.is_(None), User.created_at < before).limit(_USERS_AT_ONCE)
     ids = list(session().scalars(unconfirmed.with_for_update(skip_locked=True)))
     for user_id in ids:
-        events.user_deleting.send(user_id=user_id)
-        session().execute(delete(User).where(User.id == user_id))
+        delete_unconfirmed(user_id)
     return len(ids) == _USERS_AT_ONCE

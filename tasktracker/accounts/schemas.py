@@ -23,14 +23,15 @@ _USERNAME = validate.Regexp(r"^[a-z0-9._-]{3,32}\Z", error="Not 3 to 32 of a-z, 
 
 
 @cache
-def _time_zones() -> frozenset[str]:
+def time_zones() -> frozenset[str]:
+    """The names of the IANA time zone database that an account can have."""
     # These two are no places: what they mean depends on the machine.
     return frozenset(available_timezones() - {"localtime", "Factory"})
 
 
 def check_time_zone(name: str) -> None:
     """Refuses what is not a name of the IANA time zone database."""
-    if name not in _time_zones():
+    if name not in time_zones():
         raise ValidationError("Not a time zone such as Europe/Berlin.")
 
 

@@ -21,11 +21,11 @@ _columns: dict[str, AnyColumn] = {
     "created_at": Team.created_at,
     "updated_at": Team.updated_at,
 }
-_shape = Shape(TeamSchema, _columns, Team.version)
+SHAPE = Shape(TeamSchema, _columns, Team.version)
 
-TEAM = One(_shape, table_of(Team), (Team.id == TEAM_ID) & role_in_team(Team.id).is_not(None))
+TEAM = One(SHAPE, table_of(Team), (Team.id == TEAM_ID) & role_in_team(Team.id).is_not(None))
 TEAMS = Listing(
-    _shape,
+    SHAPE,
     table_of(Team),
     query=PageQuery(),
     key=Team.id,

@@ -2,12 +2,15 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+from time import time
 from typing import Any, TypedDict
 
 import jwt
 from flask import Flask, current_app, g, request
-from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token, verify_jwt_in_request
-from flask_jwt_extended.exceptions import JWTExtendedException, WrongTokenError
+from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token
+from flask_jwt_extended.exceptions import JWTExtendedException
+from flask_jwt_extended.internal_utils import verify_token_not_blocklisted, verify_token_type
 
 from config import Settings
 
@@ -47,27 +50,41 @@ class TokenManager(JWTManager):
     def _decode_jwt_from_config(
         self, encoded_token: str, csrf_value: Any = None, allow_expired: bool = False
     ) -> dict[str, Any]:
-        keys = [key for key in (current_app.config["JWT_SECRET_KEY"], current_app.config["JWT_SECRET_KEY_PREVIOUS"]) if key]
-        for key in keys:
-            try:
-                claims = jwt.decode(
-                    encoded_token,
-                    key,
-                    algorithms=[_ALGORITHM],
-                    issuer=_NAME,
-                    audience=_NAME,
-                    leeway=LEEWAY,
-                    options={"require": _CLAIMS, "strict_aud": True},
-                )
-            except jwt.InvalidSignatureError:
-                continue  # It may have been made with the key before the last rotation.
-            texts, times = ("jti", "sub", "sid", "type"), ("exp", "nbf", "iat")
-            if not all(type(claims[name]) is str for name in texts) or not all(type(claims[name]) is int for name in times):
-                raise jwt.InvalidTokenError("A claim is of the wrong type.")
-            if not is_id(claims["sub"]) or not is_id(claims["sid"]) or claims["type"] not in ("access", "refresh"):
-                raise jwt.InvalidTokenError("A claim has an unknown form.")
-            return claims
-        raise jwt.InvalidSignatureError
+        config = current_app.config
+        claims = _read(encoded_token, config["JWT_SECRET_KEY"], config["JWT_SECRET_KEY_PREVIOUS"])
+        # What was read before may have expired since.
+        if claims["exp"] <= time() - LEEWAY.total_seconds():
+            raise jwt.ExpiredSignatureError
+        return claims
+
+
+@lru_cache(maxsize=1000)
+def _read(token: str, key: str, previous_key: str | None) -> dict[str, Any]:
+    """The claims of a token that is good at this moment.
+
+    Kept for the next request with the same token, which saves 45 µs: that the key has signed these very characters, and
+    what they say, stays true. Whether the token has expired and whether its session lives is looked at each time.
+    """
+    for one in filter(None, (key, previous_key)):
+        try:
+            claims = jwt.decode(
+                token,
+                one,
+                algorithms=[_ALGORITHM],
+                issuer=_NAME,
+                audience=_NAME,
+                leeway=LEEWAY,
+                options={"require": _CLAIMS, "strict_aud": True},
+            )
+        except jwt.InvalidSignatureError:
+            continue  # It may have been made with the key before the last rotation.
+        texts, times = ("jti", "sub", "sid", "type"), ("exp", "nbf", "iat")
+        if not all(type(claims[name]) is str for name in texts) or not all(type(claims[name]) is int for name in times):
+            raise jwt.InvalidTokenError("A claim is of the wrong type.")
+        if not is_id(claims["sub"]) or not is_id(claims["sid"]) or claims["type"] not in ("access", "refresh"):
+            raise jwt.InvalidTokenError("A claim has an unknown form.")
+        return claims
+    raise jwt.InvalidSignatureError
 
 
 jwt_manager = TokenManager()
@@ -110,13 +127,14 @@ def authenticate() -> None:
     header = _HEADER.fullmatch(request.headers.get("Authorization", ""))
     if header is None:
         raise Unauthenticated
-    # The library knows the scheme in one spelling only.
-    request.environ["HTTP_AUTHORIZATION"] = f"Bearer {header[1]}"
     try:
-        verified = verify_jwt_in_request()
+        # The library's own steps. Its `verify_jwt_in_request` takes 0.1 ms more: it knows the scheme in one spelling only, and
+        # reads the token's header once more to hand it on.
+        claims = decode_token(header[1])
+        verify_token_type(claims, refresh=False)
+        verify_token_not_blocklisted({}, claims)
     except (jwt.PyJWTError, JWTExtendedException) as error:
         raise Unauthenticated from error
-    claims: dict[str, Any] = verified[1] if verified else {}
     g.caller = Caller(claims["sub"], claims["sid"])
 
 
@@ -133,9 +151,10 @@ def me() -> str:
 def make_pair(granted: Granted) -> Pair:
     """The tokens of a session. They say who it is and nothing about rights, which are looked up at each request."""
     claims = {"sid": granted.session_id}
-    access = create_access_token(granted.user_id, expires_delta=ACCESS_LIFETIME, additional_claims=claims)
+    user_id = granted.user["id"]
+    access = create_access_token(user_id, expires_delta=ACCESS_LIFETIME, additional_claims=claims)
     refresh = create_refresh_token(
-        granted.user_id,
+        user_id,
         expires_delta=granted.refresh_lifetime,
         additional_claims={**claims, "jti": granted.refresh_id},
     )
@@ -156,8 +175,7 @@ def read_refresh_token(token: str) -> tuple[str, str]:
     """
     try:
         claims = decode_token(token)
-        if claims["type"] != "refresh":
-            raise WrongTokenError("An access token is no refresh token.")
+        verify_token_type(claims, refresh=True)
     except (jwt.PyJWTError, JWTExtendedException) as error:
         raise Unauthenticated from error
     return claims["sid"], claims["jti"]

@@ -13,9 +13,7 @@ from typing import Any
 
 from ..accounts.services.users import words_of as words_of_user
 from ..core.text import caseless, fold
-from ..core.types import joined_words
 from ..projects.keys import keys_for
-from ..projects.models import Project
 from ..projects.services import words_of
 from ..tags.services import words_of as words_of_tag
 from ..tasks.models import COMPLETED, Priority, Status
@@ -119,7 +117,7 @@ class Sample:
                 "is_admin": False,
                 "words": words_of_user(username, display_name),
             })  # fmt: skip
-            self._add_project(record["id"], "Inbox", "", key="INBOX", is_inbox=True, last_number=0)
+            self._add_project(record["id"], "Inbox", "", key="INBOX", is_inbox=True)
 
     def _make_teams(self) -> None:
         """Deals the users out to the teams; the first of each is its admin, so the demo user is one."""
@@ -140,7 +138,7 @@ class Sample:
         name = f"{self._prose.name()} {self._rng.choice(PROJECTS)}"
         tasks, rest = divmod(self.size.tasks, self.size.projects)
         project = self._add_project(
-            owner, name, f"All that is left to do for the {name.lower()}.", is_inbox=False, last_number=tasks + (number < rest)
+            owner, name, f"All that is left to do for the {name.lower()}.", is_inbox=False, tasks=tasks + (number < rest)
         )
         candidates = [user for user in others if user != owner]
         members = self._rng.sample(candidates, min(_MOST_MEMBERS, len(candidates)))
@@ -157,7 +155,7 @@ class Sample:
             self._add_team(project, 1 + number // 20 % (len(self.teams) - 1))
         self._tags.append([self._add_tag(project, place) for place in range(self.size.tags)])
 
-    def _add_project(self, owner: str, name: str, description: str, key: str = "", **more: object) -> str:
+    def _add_project(self, owner: str, name: str, description: str, key: str = "", tasks: int = 0, **more: object) -> str:
         used = self._keys.setdefault(owner, set())
         texts = {"name": name, "description": description, "key": key or next(k for k in keys_for(name) if k not in used)}
         used.add(texts["key"])
@@ -165,8 +163,10 @@ class Sample:
             **self._record(),
             "owner_id": owner,
             **texts,
-            "words": words_of(Project(**texts)),
+            "words": words_of(**texts),
             "archived_at": None,
+            "last_number": tasks,
+            "task_count": tasks,
             **more,
         }
         self.projects.append({**row, "color": self._rng.choice(COLORS)})
@@ -214,7 +214,6 @@ def _task(rng: Random, prose: Prose, created: datetime, people: Sequence[str], a
         "version": 2,  # One for the making, one for the change at `updated_at`.
         "title": title,
         "description": description,
-        "words": joined_words(title, description),
         "status": status,
         "priority": rng.choice(_PRIORITIES),
         "assigned_to_id": rng.choice(people) if rng.random() < 0.8 else None,

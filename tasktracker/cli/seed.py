@@ -17,22 +17,28 @@ from config import Settings
 
 from ..accounts.models import Team, TeamMember, User
 from ..accounts.passwords import hash_password
-from ..core.database import is_on_postgresql, session, transactional, unbounded
+from ..core.database import is_on_postgresql, lift_limits, session, transactional, unbounded
 from ..core.errors import Conflict
-from ..core.reading import Statement
+from ..core.statement import Statement
 from ..extensions import Base
 from ..projects.models import Project, ProjectMember, ProjectTeam
 from ..tags.models import Tag, TaskTag
-from ..tasks.models import Task
+from ..tasks.models import Task, TaskWords
+from ..tasks.services import words_row
 from .sample import DEMO, DEMO_EMAIL, Row, Sample, Size
 from .terminal import told_plainly
 
 DEMO_PASSWORD = "demo-password-please-change"  # noqa: S105  # nosec B105
 _BATCH = 2_000
-_MODELS: tuple[type[Base], ...] = (User, Team, TeamMember, Project, ProjectMember, ProjectTeam, Tag, Task, TaskTag)
+_MODELS: tuple[type[Base], ...] = (User, Team, TeamMember, Project, ProjectMember, ProjectTeam, Tag, Task, TaskWords, TaskTag)
 _NULL = r"\N"
-_LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
-_DEMO = Statement(select(User.id).where(or_(User.username == DEMO, User.email_key == DEMO_EMAIL)))
+# By its address too, as it may have another name by now.
+_DEMO = Statement(
+    select(User.username)
+    .where(or_(User.username == DEMO, User.email_key == DEMO_EMAIL))
+    .order_by(User.email_key != DEMO_EMAIL)
+    .limit(1)
+)
 
 
 @click.command("seed")
@@ -55,8 +61,8 @@ def seed(*, force: bool, **size: int) -> None:
         raise click.ClickException(
             "This is production, and the password of the sample user is known to everyone; --force does it all the same."
         )
-    if _DEMO.first() is not None:
-        click.echo(f"The user {DEMO} exists already; nothing was changed.")
+    if there := _DEMO.first():
+        click.echo(f"The user {there.username} exists already; nothing was changed. The password was {DEMO_PASSWORD}")
         return
     begun = monotonic()
     # Nobody knows the password of the others; one hash serves all, since each costs 20 ms.
@@ -85,15 +91,16 @@ def fill(sample: Sample, progress: Callable[[int], object]) -> None:
         IntegrityError: other rows of sample data are there already.
     """
     connection = session().connection()
+    lift_limits(connection)
     if is_on_postgresql():
-        for limit in _LIMITS:
-            connection.execute(text(f"SET LOCAL {limit} = 0"))
+        connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))  # What is still to be checked is kept in memory.
     rows = (sample.users, sample.teams, sample.team_members, sample.projects, sample.project_members, sample.project_teams)
     for model, of_model in zip(_MODELS, (*rows, sample.tags), strict=False):
         _insert(connection, model, of_model)
     write = _copy if is_on_postgresql() else _insert
     for tasks, links in _batches(sample):
         write(connection, Task, tasks)
+        write(connection, TaskWords, [words_row(task) for task in tasks])
         write(connection, TaskTag, links)
         progress(len(tasks))
     for model in _MODELS:  # Without statistics the planner takes every table for a small one.
@@ -117,7 +124,6 @@ def _copy(connection: Connection, model: type[Base], rows: list[Row]) -> None:
         stored = (process(row[name]) if process else row[name] for name, process in processors.items())
         writer.writerow([_NULL if value is None else value for value in stored])
     file.seek(0)
-    # Words are letters and digits, so the list of them is a `tsvector` as it stands.
     copy = f"COPY {model.__tablename__} ({', '.join(types)}) FROM STDIN (FORMAT csv, NULL '{_NULL}')"
     with closing(connection.connection.cursor()) as cursor:
         cursor.copy_expert(copy, file)

@@ -1,7 +1,6 @@
 """`flask check-config`: what the settings are and what is wrong with them, also where nothing can start with them."""
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
@@ -9,16 +8,15 @@ from urllib.parse import urlsplit
 
 import click
 from dotenv import dotenv_values
-from flask import Flask, current_app
+from flask import current_app
 from flask.cli import with_appcontext
 
-from config import BASE, Settings, SettingsError
+from config import BASE, Settings
 
-NAME = "check-config"
 HIDDEN = "********"
 
 
-@click.command(NAME)
+@click.command("check-config")
 @with_appcontext
 def check_config() -> None:
     """Show every setting, and what is wrong with them.
@@ -37,19 +35,6 @@ def check_config() -> None:
     for name, fault in faults.items():
         click.echo(f"{name}: {fault}", err=True)
     raise click.exceptions.Exit(1)
-
-
-def is_asked_for() -> bool:
-    """Whether this process is `flask check-config`."""
-    return NAME in sys.argv[1:]
-
-
-def without_settings(error: SettingsError) -> Flask:
-    """An application that can do nothing but say what is wrong with its settings."""
-    app = Flask(__name__, static_folder=None)
-    app.config["SETTINGS_FAULTS"] = error.faults
-    app.cli.add_command(check_config)
-    return app
 
 
 def _rows(settings: Settings | None) -> Iterator[tuple[str, str, str]]:

@@ -18,7 +18,7 @@ from ..accounts.password_rules import WeakPasswordError, check_password
 from ..accounts.schemas import NewUser
 from ..accounts.services import administration
 from ..accounts.services.users import create_user
-from ..core.reading import Statement
+from ..core.statement import Statement
 from .terminal import told_plainly
 
 _AT_ONCE = 500

@@ -3,18 +3,22 @@
 import signal
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import click
-from flask import current_app
+from flask import Flask, current_app
 from flask.cli import with_appcontext
 from sqlalchemy import func, select
 
+from config import Settings
+
 from ..core import jobs, worker
 from ..core.jobs import Job
-from ..core.reading import Statement
+from ..core.statement import Statement
 from .terminal import table, told_plainly
 
+FILE = click.Path(dir_okay=False, path_type=Path)
 _MOST_SHOWN = 50
 _WAITING = Statement(
     select(
@@ -40,9 +44,10 @@ _DEAD = Statement(
 @click.option("--status", is_flag=True, help="Show what waits and what has failed for good, and stop.")
 @click.option("--once", is_flag=True, help="Do what is due now, and stop.")
 @click.option("--retry", is_flag=True, help="Try what has failed for good again, and stop.")
+@click.option("--heartbeat", type=FILE, help="Set this file's time before each job: whoever looks at it sees that it works.")
 @with_appcontext
 @told_plainly
-def work(*, status: bool, once: bool, retry: bool) -> None:
+def work(*, status: bool, once: bool, retry: bool, heartbeat: Path | None) -> None:
     """Do the background jobs: mails, and what recurs.
 
     Any number of workers may run. A signal to stop lets the job in hand be finished.
@@ -54,7 +59,7 @@ def work(*, status: bool, once: bool, retry: bool) -> None:
     elif once:
         click.echo(f"Jobs done or tried: {_do_due()}.")
     else:
-        _work_until_told_to_stop()
+        _work_until_told_to_stop(heartbeat)
 
 
 def _do_due() -> int:
@@ -65,19 +70,35 @@ def _do_due() -> int:
     return done
 
 
-def _work_until_told_to_stop() -> None:
+def _work_until_told_to_stop(heartbeat: Path | None) -> None:
     stop = threading.Event()
 
     def finish(number: int, _frame: object) -> None:
         stop.set()
         signal.signal(number, signal.SIG_DFL)  # Whoever asks twice does not want to wait for the job in hand.
 
+    stand_in: Any = current_app
+    app: Flask = stand_in._get_current_object()  # noqa: SLF001 - it is handed to other threads.
+    _serve_metrics(app)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, finish)
     with suppress(OSError):  # It works also where nobody reads what it says.
-        click.echo("The worker waits for jobs; Ctrl-C stops it.")
-    app: Any = current_app
-    worker.work(app._get_current_object(), stop)  # noqa: SLF001 - the application behind Flask's stand-in for it.
+        click.echo("The worker waits for jobs; Ctrl-C stops it.", err=True)
+    worker.work(app, stop, heartbeat)
+
+
+def _serve_metrics(app: Flask) -> None:
+    settings: Settings = app.config["SETTINGS"]
+    if settings.worker_metrics_address is None:
+        return
+    from ..core import scraping  # noqa: PLC0415 - see `metrics`.
+
+    host, _, port = settings.worker_metrics_address.rpartition(":")
+    try:
+        scraping.serve(app, host, int(port))
+    except (OSError, OverflowError) as error:
+        message = f"WORKER_METRICS_ADDRESS: {settings.worker_metrics_address} cannot be listened on: {error}"
+        raise click.ClickException(message) from error
 
 
 def _show() -> None:

@@ -3,16 +3,10 @@
 Each line says when (UTC), who (ids, never names or addresses of mail) and in which request.
 """
 
-from typing import Any
-
 import structlog
-from sqlalchemy import event
-from sqlalchemy.orm import Session
 
-from ..extensions import db
-from .database import session
-
-_PENDING = "audit"
+from . import metrics
+from .database import on_commit
 
 _log = structlog.get_logger("tasktracker.audit")
 
@@ -24,7 +18,12 @@ def record(happened: str, **about: str | None) -> None:
         happened: what, in snake_case and in the past.
         about: whose account, which session: ids alone.
     """
-    session().info.setdefault(_PENDING, []).append((happened, about))
+
+    def tell() -> None:
+        metrics.AUDIT_EVENTS.labels(happened).inc()
+        _log.info(happened, audit=True, **about)
+
+    on_commit(tell)
 
 
 def refused(what: str, **about: str | None) -> None:
@@ -34,18 +33,5 @@ def refused(what: str, **about: str | None) -> None:
         what: what happened, in snake_case.
         about: who it was, as far as that is known.
     """
+    metrics.AUDIT_EVENTS.labels(what).inc()
     _log.warning(what, audit=True, **about)
-
-
-def _write(committed: Session) -> None:
-    pending: list[tuple[str, dict[str, Any]]] = committed.info.pop(_PENDING, [])
-    for happened, about in pending:
-        _log.info(happened, audit=True, **about)
-
-
-def _forget(rolled_back: Session) -> None:
-    rolled_back.info.pop(_PENDING, None)
-
-
-event.listen(db.session, "after_commit", _write)
-event.listen(db.session, "after_rollback", _forget)

@@ -151,7 +151,7 @@ class Blueprint(_Untyped):
     def arguments(self, schema: Schema, *, location: str = "json", **kwargs: Any) -> Any:
         """Takes a schema as an instance: from a class, an instance would be made at each request."""
         if location == "json":
-            kwargs["example"] = _request_example(schema)
+            kwargs.setdefault("example", _request_example(schema))
         return super().arguments(schema, location=location, **kwargs)
 
     def response(self, status_code: int, schema: Schema | None = None, **kwargs: Any) -> Any:

@@ -22,6 +22,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util.queue import Queue
 from typing_extensions import override
 
+from . import metrics, spending
+
 _PAUSE = 0.5  # Seconds in which nobody asks a PostgreSQL that is silent.
 
 
@@ -117,8 +119,10 @@ def wait(connection: Any) -> None:
         if grant is not None and grant.breaker is not None:
             grant.breaker.close()
     finally:
+        waited = monotonic() - begun
+        spending.current().database += waited
         if grant is not None:
-            grant.left -= monotonic() - begun
+            grant.left -= waited
 
 
 def silent(*, for_seconds: float = inf) -> None:
@@ -142,11 +146,16 @@ class _Queue(Queue[ConnectionPoolEntry]):
                 raise PoolTimeoutError("PostgreSQL has not answered lately.")
         if grant is None or not block or timeout is None:
             return super().get(block, timeout)
-        begun = monotonic()
+        begun, none_is_free = monotonic(), self.empty()
         try:
             return super().get(block, min(timeout, max(0.0, grant.left)))
         finally:
-            grant.left -= monotonic() - begun
+            waited = monotonic() - begun
+            if none_is_free:
+                metrics.POOL_WAITS.inc()
+                metrics.POOL_WAIT_SECONDS.inc(waited)
+            spending.current().database += waited
+            grant.left -= waited
 
 
 def pool_of(breaker: Breaker) -> type[QueuePool]:

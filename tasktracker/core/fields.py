@@ -120,10 +120,16 @@ class Moment(fields.AwareDateTime):
 
 
 class Choice(fields.String):
-    """One of the names of an enumeration."""
+    """One of the names of an enumeration.
+
+    Args:
+        enumeration: what there is to choose from.
+        without: the names of it that are not taken here.
+    """
 
     def __init__(self, enumeration: type[IntEnum], *, without: tuple[str, ...] = (), **kwargs: Any) -> None:
         names = [member.name for member in enumeration if member.name not in without]
+        self.enumeration, self.is_whole = enumeration, not without
         one_of = validate.OneOf(names, error="Not one of: {choices}.")
         super().__init__(validate=one_of, **described(kwargs, example=names[0]))
 

@@ -1,25 +1,22 @@
 """Whether the process is alive, and whether it can serve."""
 
-from functools import cache
 from os import statvfs
 from pathlib import Path
 
 import redis
-from alembic.script import ScriptDirectory
 from flask import Blueprint, Response, current_app, jsonify
 from sqlalchemy import column, func, literal, make_url, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from config import Settings
 
-from . import store
+from . import migrations, store
 from .database import is_on_postgresql
 from .deadline import at_most
 from .http import problem
 from .openapi import public
-from .reading import Statement
+from .statement import Statement
 
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
 health = Blueprint("health", __name__)
 _PATIENCE = 1.0  # A load balancer wants to know soon.
 _LEAST_FREE = 2**20
@@ -82,13 +79,8 @@ def _migrations() -> bool:
         row = _MIGRATION.first()
     except SQLAlchemyError:
         return False
-    return row is not None and row[0] == newest_migration()
+    # Processes of the version before serve on while those of the next one take their place; migrations are numbered.
+    return row is not None and row[0] >= migrations.newest()
 
 
 _PARTS = {"database": _database, "disk": _disk, "revocation": _revocation, "migrations": _migrations}
-
-
-@cache
-def newest_migration() -> str | None:
-    """The migration that the code needs."""
-    return ScriptDirectory(str(MIGRATIONS)).get_current_head()

@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlencode, urlsplit
@@ -19,13 +20,13 @@ from werkzeug.sansio.utils import host_is_trusted
 
 from config import Settings
 
-from . import audit, database, errors
+from . import audit, database, errors, metrics, spending
 from .json import to_bytes
 from .limits import Standing
 from .logs import reason_of
 from .models import new_id
 from .parsing import discard_body
-from .results import Expected, Page, Resource
+from .results import ANYTHING, Expected, Page, Resource
 
 PREFIX = "/api/v1"
 PROBLEM = "application/problem+json"
@@ -55,7 +56,7 @@ _DETAILS = {
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _ETAG = re.compile(r'"([0-9]{1,18})-[0-9a-f]+"')
 CSP = "default-src 'none'; frame-ancestors 'none'"
-_PROBES = ("/healthz", "/readyz")  # A load balancer asks them by address, not by name.
+_PROBES = ("/healthz", "/readyz", "/metrics")  # A load balancer, or Prometheus, asks them by address, not by name.
 
 log = logging.getLogger(__name__)
 access_log = structlog.get_logger("tasktracker.access")
@@ -153,6 +154,8 @@ def _validated(body: bytes, etag: str) -> Response:
 
 def expected() -> Expected:
     """What `If-Match` and `If-None-Match` ask for; a malformed tag, and a weak one in `If-Match`, matches nothing."""
+    if "HTTP_IF_MATCH" not in request.environ and "HTTP_IF_NONE_MATCH" not in request.environ:
+        return ANYTHING
     match, none_match = request.headers.get("If-Match"), request.headers.get("If-None-Match", "")
     present, absent = match is not None and match.strip() == "*", none_match.strip() == "*"
     versions = None if match is None or present else _versions(match)
@@ -252,10 +255,11 @@ def refuse_fault(error: Exception) -> Response:
 
 def request_id() -> str:
     """The id of this request: the client's if it is well-formed, else one made here."""
-    if "request_id" not in g:
-        sent = request.headers.get("X-Request-ID", "")
-        g.request_id = sent if _REQUEST_ID.fullmatch(sent) else new_id()
-    return g.request_id
+    known: str = g.get("request_id", "")
+    if not known:
+        sent = request.environ.get("HTTP_X_REQUEST_ID", "")
+        g.request_id = known = sent if _REQUEST_ID.fullmatch(sent) else new_id()
+    return known
 
 
 def security_headers(settings: Settings) -> dict[str, str]:
@@ -278,15 +282,15 @@ def init_app(app: Flask, settings: Settings) -> None:
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=0)
-    common = security_headers(settings)
+    common, is_counted = security_headers(settings), settings.metrics_token is not None
 
     @app.before_request
     def begin() -> None:
-        g.started = time.perf_counter()
-        structlog.contextvars.clear_contextvars()
+        spending.begin()
         structlog.contextvars.bind_contextvars(request_id=request_id())
-        _check_host(settings.trusted_hosts)
-        _check_utf8(request.environ.get("QUERY_STRING", ""))
+        environ = request.environ
+        _check_host(environ, settings.trusted_hosts)
+        _check_utf8(environ.get("QUERY_STRING", ""))
 
     @app.after_request
     def end(response: Response) -> Response:
@@ -296,9 +300,10 @@ def init_app(app: Flask, settings: Settings) -> None:
             response.close()
             response = problem(response.status_code, code_of(response.status_code), f"{title_of(response.status_code)}.")
         headers = response.headers
-        headers["X-Request-ID"] = request_id()
+        # Nothing of this is there yet; `add` does not look for it, as setting would.
+        headers.add("X-Request-ID", request_id())
         for name, value in common.items():
-            headers[name] = value
+            headers.add(name, value)
         if "rate_limit" in g:
             _add_limit(headers, g.rate_limit)
         headers.setdefault("Content-Security-Policy", CSP)
@@ -306,7 +311,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         if settings.cors_origins:
             response.vary.add("Origin")
         if request.path not in _PROBES:
-            _log(response.status_code)
+            _log(response.status_code, is_counted=is_counted)
         return response
 
     _ = begin, end
@@ -319,14 +324,23 @@ def _add_limit(headers: Headers, standing: Standing) -> None:
     headers["RateLimit-Reset"] = str(standing.reset)
 
 
-def _log(status: int) -> None:
+def _log(status: int, *, is_counted: bool) -> None:
+    spent = spending.current()
+    seconds = time.perf_counter() - spent.began
+    route = request.url_rule.rule if request.url_rule else None
+    if is_counted:
+        metrics.request(request.method, route, status, seconds, spent)
     access_log.info(
         "request",
         method=request.method,
-        route=str(request.url_rule) if request.url_rule else None,
+        route=route,
         status=status,
         user_id=_user_id(),
-        ms=round((time.perf_counter() - g.started) * 1000, 2),
+        ms=round(seconds * 1000, 2),
+        database_ms=round(spent.database * 1000, 2),
+        redis_ms=round(spent.redis * 1000, 2),
+        statements=spent.statements,
+        rows=spent.rows,
     )
 
 
@@ -334,17 +348,20 @@ def _user_id() -> str | None:
     return g.caller.user_id if "caller" in g else None
 
 
-def _check_host(trusted: Sequence[str]) -> None:
-    if request.path in _PROBES:
+def _check_host(environ: Mapping[str, Any], trusted: tuple[str, ...]) -> None:
+    if environ["PATH_INFO"] in _PROBES:
         return
-    host = request.environ.get("HTTP_HOST", "").lower()
-    if not host and request.environ["SERVER_PROTOCOL"] == "HTTP/1.1":
+    host = environ.get("HTTP_HOST", "").lower()
+    if not host and environ["SERVER_PROTOCOL"] == "HTTP/1.1":
         raise errors.Malformed("HTTP/1.1 needs the header Host.", "host_missing")
     # A request target may be a whole URL, whose host then counts (RFC 9112, 3.2.2).
-    target = request.environ.get("RAW_URI", "/")
-    named = {host} if target.startswith(("/", "*")) else {host, urlsplit(target).netloc.lower()}
-    if trusted and not all(host_is_trusted(name, trusted) for name in named):
+    target = environ.get("RAW_URI", "/")
+    named = (host,) if target.startswith(("/", "*")) else (host, urlsplit(target).netloc.lower())
+    if trusted and not all(_is_trusted(name, trusted) for name in named):
         raise errors.Malformed("This service does not answer for that host.", "host_not_trusted")
+
+
+_is_trusted = lru_cache(maxsize=100)(host_is_trusted)
 
 
 def _check_utf8(query: str) -> None:

@@ -10,20 +10,24 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 from flask import Response, current_app, g, request
-from sqlalchemy import Index, Row, SmallInteger, String, Text, bindparam, delete, func, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import BigInteger, Boolean, Index, SmallInteger, String, Text, and_, bindparam, delete, select, tuple_
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
-from . import events, jobs
-from .database import Overtaken, is_on_postgresql, session, transactional
+from . import endings, jobs
+from .database import Overtaken, session, transactional
 from .errors import Conflict, Invalid
 from .json import to_sorted_bytes
 from .models import Base, now
 from .parsing import read_body
-from .reading import Statement
-from .types import Id, UtcDateTime
+from .sql import upsert
+from .statement import Row, Statement
+from .types import Id, UtcDateTime, table_of
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -42,7 +46,7 @@ class KeptAnswer(Base):
     __tablename__ = "kept_answers"
     __table_args__ = (Index("ix_kept_answers_created_at", "created_at"),)
 
-    # No foreign key: core knows no users. `_forget` deletes what belongs to an account that ends.
+    # No foreign key: core knows no users. What belongs to an account that ends is deleted with it, see below.
     user_id: Mapped[str] = mapped_column(Id, primary_key=True)
     key: Mapped[str] = mapped_column(String(LONGEST), primary_key=True)
     # Route and body, so that a key cannot be used for something else.
@@ -54,8 +58,39 @@ class KeptAnswer(Base):
 
 
 _MINE = (KeptAnswer.user_id == bindparam("user", type_=Id()), KeptAnswer.key == bindparam("key"))
-_FIND = Statement(select(KeptAnswer.__table__).where(*_MINE, KeptAnswer.created_at > bindparam("since", type_=UtcDateTime())))
-_LOCK = select(func.pg_try_advisory_xact_lock(bindparam("lock")))
+_answers = table_of(KeptAnswer)
+_SINCE = bindparam("since", type_=UtcDateTime())
+
+
+class _take(FunctionElement[bool]):  # noqa: N801 - used like a function of SQL.
+    """Takes a lock of PostgreSQL's until the transaction ends, unless another has it. Of SQLite's writers each is alone."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_take, "postgresql")
+def _(element: _take, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"pg_try_advisory_xact_lock({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(_take)
+def _(*_: object, **__: object) -> str:
+    return "1"
+
+
+_held = select(_take(bindparam("lock", type_=BigInteger())).label("is_held")).subquery("held")
+_FIND = Statement(select(_held, _answers).select_from(_held.outerjoin(_answers, and_(*_MINE, KeptAnswer.created_at > _SINCE))))
+# In the place of one whose time is over, and of no other.
+_kept = upsert(_answers).values({column.name: bindparam(column.name, type_=column.type) for column in _answers.c})
+_KEEP = Statement(
+    _kept.on_conflict_do_update(
+        index_elements=["user_id", "key"],
+        set_={column.name: _kept.excluded[column.name] for column in _answers.c if not column.primary_key},
+        where=KeptAnswer.created_at <= _SINCE,
+    ).returning(_answers.c.key)
+)
+endings.of_account.append(endings.Ending([delete(_answers).where(KeptAnswer.user_id == bindparam("me", type_=Id()))]))
 
 
 def sent_key() -> str | None:
@@ -89,8 +124,7 @@ def once(key: str, view: Callable[[], Response], *, find: Callable[[], object], 
         Invalid: `idempotency_key_reused`, it was used for another route or body.
     """
     user_id, fingerprint = g.caller.user_id, _fingerprint()
-    _take(user_id, key)
-    kept = _FIND.first(user=user_id, key=key, since=now() - LIFETIME)
+    kept = _find(user_id, key)
     if kept is None:
         response = view()
         _keep(user_id, key, fingerprint, response)
@@ -109,42 +143,38 @@ def _fingerprint() -> str:
     return hmac.digest(current_app.config["SECRET_KEY"].encode(), b"idempotency " + asked, "sha256").hex()
 
 
-def _take(user_id: str, key: str) -> None:
-    """Holds a key of PostgreSQL's until the transaction ends."""
-    if not is_on_postgresql():
-        return
+def _find(user_id: str, key: str) -> Row | None:
+    """What is kept for a key, which is held until the transaction ends.
+
+    An answer that is kept while this looks is not seen here, but by `_keep`.
+    """
     lock = int.from_bytes(sha256(f"{user_id} {key}".encode()).digest()[:8], signed=True)
-    if not session().execute(_LOCK, {"lock": lock}).scalar_one():
+    row = _FIND.rows(lock=lock, user=user_id, key=key, since=now() - LIFETIME)[0]
+    if not row.is_held:
         raise Conflict(f"A request with this {HEADER} is still being done.", IN_USE, retry_after=1)
+    return row if row.key is not None else None
 
 
 def _keep(user_id: str, key: str, fingerprint: str, response: Response) -> None:
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-    values = {
-        "fingerprint": fingerprint,
-        "status": response.status_code,
-        "headers": json.dumps(headers),
-        "body": response.get_data(as_text=True),
-        "created_at": now(),
-    }
-    insert = postgresql.insert if is_on_postgresql() else sqlite.insert
-    keep = insert(KeptAnswer).values(user_id=user_id, key=key, **values)
-    # In the place of one whose time is over, and of no other.
-    is_over = KeptAnswer.created_at <= now() - LIFETIME
-    keep = keep.on_conflict_do_update(index_elements=["user_id", "key"], set_=values, where=is_over)
-    if session().execute(keep.returning(KeptAnswer.key)).first() is None:
+    kept = _KEEP.first(
+        user_id=user_id,
+        key=key,
+        fingerprint=fingerprint,
+        status=response.status_code,
+        headers=json.dumps(headers),
+        body=response.get_data(as_text=True),
+        created_at=now(),
+        since=now() - LIFETIME,
+    )
+    if kept is None:
         raise Overtaken
 
 
-def _again(kept: Row[tuple[object, ...]]) -> Response:
+def _again(kept: Row) -> Response:
     response = Response(kept.body, kept.status, mimetype="application/json", headers=json.loads(kept.headers))
     response.headers[REPLAYED] = "true"
     return response
-
-
-@events.user_deleting.connect
-def _forget(_: object, *, user_id: str) -> None:
-    session().execute(delete(KeptAnswer).where(KeptAnswer.user_id == user_id))
 
 
 @jobs.handler("prune_kept_answers", every=timedelta(hours=1))

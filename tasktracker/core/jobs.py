@@ -10,25 +10,29 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
-from sqlalchemy import Index, String, Text, bindparam, delete, literal, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Index, Insert, String, Text, bindparam, delete, literal, select, text, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from .database import is_on_postgresql, session, transactional
+from . import metrics
+from .database import session, transactional
 from .deadline import at_most
 from .errors import Refusal
 from .logs import reason_of
 from .models import Base, new_id, now
-from .reading import Statement
-from .types import Id, UtcDateTime
+from .sql import upsert
+from .statement import Statement
+from .types import Id, UtcDateTime, table_of
 
 LEASE = timedelta(minutes=2)
 # How long after each failure a job is tried again.
 BACK_OFF = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800))
 _MOST_ATTEMPTS = len(BACK_OFF) + 1
 PATIENCE = LEASE.total_seconds() / 4  # For each of the waits of a job for PostgreSQL.
+PING = "ping"  # What `flask doctor` has the worker do.
 DEAD_LETTER_LIFETIME = timedelta(days=30)
 
 log = logging.getLogger(__name__)
@@ -54,6 +58,9 @@ class Job(Base):
     last_error: Mapped[str | None] = mapped_column(String(300))
     # When it became a dead letter.
     failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+_jobs = table_of(Job)
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,11 @@ def handler(kind: str, *, every: timedelta | None = None) -> Callable[[Handler],
     return register
 
 
+@handler(PING)
+def _answer(_: Taken) -> None:
+    """Nothing: that it was done says that a worker is alive."""
+
+
 def enqueue(kind: str, payload: dict[str, Any], *, key: str | None = None) -> None:
     """Writes a job into the open transaction.
 
@@ -112,26 +124,50 @@ def enqueue(kind: str, payload: dict[str, Any], *, key: str | None = None) -> No
         payload: what that one gets; nothing secret, for it stands in the table.
         key: a job that waits under the same key is replaced.
     """
-    values = {"kind": kind, "payload": json.dumps(payload), **_fresh()}
-    session().execute(_insert(key=key, **values).on_conflict_do_update(index_elements=["key"], set_=values))
+    _ENQUEUE.rows(**job_values(kind, payload, key=key))
 
 
-def _fresh() -> dict[str, Any]:
+def job_insert(name: str = "job") -> Insert:
+    """What writes a job, for a statement that does more.
+
+    Args:
+        name: what the names of its values begin with, where the statement writes several jobs.
+    """
+    inserted = _insert(name)
+    replaced = {column.name: inserted.excluded[column.name] for column in _jobs.c if column is not _jobs.c.key}
+    return inserted.on_conflict_do_update(index_elements=["key"], set_=replaced)
+
+
+def _insert(name: str = "job") -> postgresql.Insert:
+    return upsert(_jobs).values({column.name: bindparam(f"{name}_{column.name}", type_=column.type) for column in _jobs.c})
+
+
+def job_values(kind: str, payload: dict[str, Any], *, key: str | None = None, name: str = "job") -> dict[str, Any]:
+    """The values for `job_insert`; arguments as for `enqueue`."""
     moment = now()
-    return {"id": new_id(), "created_at": moment, "due_at": moment, "attempts": 0, "last_error": None}
+    values = {
+        "id": new_id(),
+        "kind": kind,
+        "key": key,
+        "payload": json.dumps(payload),
+        "created_at": moment,
+        "due_at": moment,
+        "attempts": 0,
+        "last_error": None,
+        "failed_at": None,
+    }
+    return {f"{name}_{column}": value for column, value in values.items()}
 
 
-def _insert(**values: Any) -> Any:
-    insert = postgresql.insert if is_on_postgresql() else sqlite.insert
-    return insert(Job).values(values)
+_ENQUEUE = Statement(job_insert())
+_SCHEDULE = Statement(_insert().on_conflict_do_nothing(index_elements=["key"]))
 
 
 @transactional
 def schedule() -> None:
     """Makes sure that every recurring job waits for its next time."""
     for kind in _recurring:
-        values = {"kind": kind, "key": kind, "payload": "{}", **_fresh()}
-        session().execute(_insert(**values).on_conflict_do_nothing(index_elements=["key"]))
+        _SCHEDULE.rows(**job_values(kind, {}, key=kind))
 
 
 _is_due = (Job.due_at <= bindparam("now", type_=UtcDateTime()), Job.failed_at.is_(None))
@@ -149,17 +185,25 @@ def run_one() -> bool:
         taken = _take() if _DUE.first(now=now()) is not None else None
     if taken is None:
         return False
+    begun, kind = monotonic(), taken.kind if taken.kind in _handlers else "unknown"
+    with metrics.JOBS_RUNNING.track_inprogress():
+        outcome = _attempt(taken)
+    metrics.JOBS.labels(kind, outcome).observe(monotonic() - begun)
+    return True
+
+
+def _attempt(taken: Taken) -> str:
+    """Does a job and notes what became of it; says it in a word."""
     try:
         with at_most(PATIENCE):
             _do(taken)
     except Exception as error:
         session().rollback()  # What it has left half done is not committed with its failure.
         with at_most(PATIENCE):
-            _failed(taken, error)
-    else:
-        with at_most(PATIENCE):
-            _done(taken)
-    return True
+            return "failed" if _failed(taken, error) else "tried_again"
+    with at_most(PATIENCE):
+        _done(taken)
+    return "done"
 
 
 def _do(taken: Taken) -> None:
@@ -194,11 +238,13 @@ def _done(taken: Taken) -> None:
 
 
 @transactional
-def _failed(taken: Taken, error: Exception) -> None:
+def _failed(taken: Taken, error: Exception) -> bool:
+    """Notes that a job has failed; whether that is for good."""
     reason = f"HopelessError: {error}" if isinstance(error, HopelessError) else reason_of(error)
     recurs = taken.kind in _recurring
     note = update(Job).where(_is_in_hand(taken))
-    if not recurs and (isinstance(error, HopelessError) or taken.attempts >= _MOST_ATTEMPTS):
+    is_final = not recurs and (isinstance(error, HopelessError) or taken.attempts >= _MOST_ATTEMPTS)
+    if is_final:
         session().execute(note.values(last_error=reason, failed_at=now(), key=None))
         log.error("Job %s (%s) has failed for good: %s", taken.id, taken.kind, reason)
     else:
@@ -207,6 +253,7 @@ def _failed(taken: Taken, error: Exception) -> None:
         log.warning("Job %s (%s) has failed and is tried again in %s: %s", taken.id, taken.kind, wait, reason)
     if not isinstance(error, HopelessError | OSError | Refusal):
         log.error("Job %s (%s)", taken.id, taken.kind, exc_info=error)
+    return is_final
 
 
 @transactional

@@ -42,9 +42,7 @@ def read(data: bytes) -> Any:
         Malformed: not UTF-8, not JSON, nested deeper than 32, a key twice in an object, or a number over 64 bits.
     """
     try:
-        value = json.loads(
-            data.decode(), object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant
-        )
+        value = _DECODER.decode(data.decode())
     except UnicodeDecodeError as error:
         raise Malformed("The body is not UTF-8.", "malformed_json") from error
     except RecursionError as error:
@@ -78,6 +76,10 @@ def _float(digits: str) -> float:
 
 def _constant(name: str) -> NoReturn:
     raise Malformed(f"{name} is not JSON.", "malformed_json")
+
+
+# `json.loads` would make one for each body.
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant)
 
 
 def _check_depth(value: Any) -> None:

@@ -22,6 +22,7 @@ from typing_extensions import override
 
 from config import Settings
 
+from . import metrics
 from .jobs import LEASE, HopelessError
 
 # Seconds for the whole talk with the mail server: when the lease of the job is over, another worker sends the letter.
@@ -125,7 +126,16 @@ def send(to: str, subject: str, template: str, *, job_id: str, **values: str) ->
         extra_headers={"Auto-Submitted": "auto-generated"},  # RFC 3834: nobody's out-of-office answers it.
     )
     message.msgId = f"<{job_id}@{_host(settings)}>"
-    _check_address(message, to)
+    try:
+        _check_address(message, to)
+        _deliver(message, job_id, settings)
+    except Exception as error:
+        metrics.MAILS.labels("refused" if isinstance(error, HopelessError) else "failed").inc()
+        raise
+    metrics.MAILS.labels("sent").inc()
+
+
+def _deliver(message: Message, job_id: str, settings: Settings) -> None:
     try:
         if settings.mail_server is None:
             _write(Path(settings.instance_path) / "mail", job_id, message)

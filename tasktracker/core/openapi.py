@@ -1,7 +1,6 @@
 """The OpenAPI document and its page, Swagger UI, whose assets are served from here."""
 
 from collections.abc import Callable
-from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -12,7 +11,8 @@ from flask import Blueprint, Flask, Response, redirect, send_from_directory, url
 from marshmallow import Schema
 from marshmallow import fields as ma
 
-from . import fields, idempotency
+from ..version import VERSION
+from . import caching, fields, idempotency
 from .blueprint import LIMIT_HEADERS, PROBLEMS, IdConverter, problem_response
 from .errors import NotFound
 from .http import PREFIX
@@ -20,6 +20,7 @@ from .json import to_bytes
 from .schemas import Input, ProblemSchema, Query
 
 View = Callable[..., Any]
+_DAY = 24 * 3600
 _ASSETS = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 _DOCS_CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
@@ -58,7 +59,13 @@ Log in with `POST /api/v1/auth/login`, press **Authorize** and paste the `access
 
 _Untyped: Any = flask_smorest.Api  # It says nothing of types.
 _TEXT = {"type": "string"}
-_PAGINATION = ("total", "total_pages", "first_page", "last_page", "page", "previous_page", "next_page")
+_NUMBERS = ("total", "total_pages", "first_page", "last_page", "page", "previous_page", "next_page")
+_PAGINATION = {
+    "type": "object",
+    "properties": {name: {"type": "integer"} for name in _NUMBERS},
+    "required": ["total", "total_pages"],
+    "additionalProperties": False,
+}
 _HEADERS: dict[str, dict[str, Any]] = {
     "REQUEST_ID": {"description": "The id of the request, as it stands in the log.", "schema": _TEXT, "required": True},
     "ETAG": {"description": "A strong validator of this answer.", "schema": _TEXT, "required": True},
@@ -69,12 +76,7 @@ _HEADERS: dict[str, dict[str, Any]] = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {
-                    "type": "object",
-                    "properties": {name: {"type": "integer"} for name in _PAGINATION},
-                    "required": ["total", "total_pages"],
-                    "additionalProperties": False,
-                },
+                "schema": {"$ref": "#/components/schemas/Pagination"},
                 "example": {"total": 42, "total_pages": 3, "first_page": 1, "last_page": 3, "page": 1, "next_page": 2},
             }
         },
@@ -127,7 +129,9 @@ class Api(_Untyped):
 
     def _register_responses(self) -> None:
         self.ma_plugin.converter.add_attribute_function(_rules_of_text)
+        self.ma_plugin.converter.add_attribute_function(_named_enumeration)
         components = self.spec.components
+        components.schema("Pagination", _PAGINATION)
         for name, header in _HEADERS.items():
             components.header(name, header, lazy=True)
         for status in PROBLEMS:
@@ -148,14 +152,14 @@ class Api(_Untyped):
     def _register_pagination_header(self) -> None:
         """None: see above."""
 
-    @cached_property
     def document(self) -> bytes:
-        """The document as JSON; it does not change while the process lives."""
+        """The document as JSON; it follows from the code alone."""
         return to_bytes(self.spec.to_dict())
 
     @public
     def _openapi_json(self) -> Response:
-        return Response(self.document, mimetype="application/json", headers={"Cache-Control": "public, max-age=300"})
+        document = caching.remember(f"openapi:{caching.release()}", _DAY, self.document)
+        return Response(document, mimetype="application/json", headers={"Cache-Control": "public, max-age=300"})
 
 
 # Regular expressions that Python and JavaScript read alike; what is trimmed may stand at the ends.
@@ -184,11 +188,21 @@ def _rules_of_text(_: object, field: ma.Field[Any], ret: dict[str, Any], **__: o
     return {"pattern": _NO_NUL} if isinstance(field, fields.Password) else {}
 
 
+def _named_enumeration(converter: Any, field: ma.Field[Any], ret: dict[str, Any], **__: object) -> dict[str, Any]:
+    """An enumeration by its name, so that a generated client has one type for all its uses."""
+    if not isinstance(field, fields.Choice) or not field.is_whole:
+        return {}
+    name, schema = field.enumeration.__name__, {key: ret.pop(key) for key in ("type", "enum")}
+    if converter.spec.components.schemas.setdefault(name, schema) != schema:
+        raise ValueError(f"Two enumerations are named {name}.")
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
 def config() -> dict[str, Any]:
     """The part of Flask's configuration that flask-smorest reads."""
     return {
         "API_TITLE": "TaskTracker",
-        "API_VERSION": "1",
+        "API_VERSION": VERSION,
         "OPENAPI_VERSION": "3.1.0",
         "OPENAPI_URL_PREFIX": PREFIX,
         "OPENAPI_JSON_PATH": "openapi.json",

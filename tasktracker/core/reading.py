@@ -17,61 +17,27 @@ from sqlalchemy import (
     BindParameter,
     Column,
     ColumnElement,
-    Connection,
-    Engine,
     FromClause,
     Integer,
-    Row,
     UnaryExpression,
     and_,
     bindparam,
     func,
+    literal_column,
     null,
     select,
     true,
 )
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import Text, TypeEngine
 
-from .database import reading
-from .deadline import Overdue
 from .errors import NotFound
 from .fields import Sort
 from .results import Page, Resource
 from .schemas import Answer
 from .sql import among
+from .statement import Statement
 from .text import words
 from .types import AnyColumn, AnySelect, Many
-
-
-class Statement:
-    """A select that is built once and run with different values."""
-
-    def __init__(self, statement: AnySelect) -> None:
-        self.statement = statement
-
-    def rows(self, **values: Any) -> Sequence[Row[Any]]:
-        """All rows; in the open transaction if there is one, else on its own."""
-        where = reading()
-        if isinstance(where, Connection):
-            return where.execute(self.statement, values).all()
-        try:
-            return self._alone(where, values)
-        except DBAPIError as error:
-            # A read can be repeated; it is cheaper than asking each connection whether it still works. A connection that was
-            # found dead is replaced; of one that has never answered the next would not be better.
-            if not error.connection_invalidated or isinstance(error.orig, Overdue):
-                raise
-            return self._alone(where, values)
-
-    def _alone(self, engine: Engine, values: dict[str, Any]) -> Sequence[Row[Any]]:
-        with engine.connect() as connection:
-            return connection.execute(self.statement, values).all()
-
-    def first(self, **values: Any) -> Row[Any] | None:
-        """The first row, if there is one."""
-        rows = self.rows(**values)
-        return rows[0] if rows else None
 
 
 class Shape:
@@ -88,11 +54,16 @@ class Shape:
         if self.names != tuple(schema().fields):
             raise TypeError(f"The columns {self.names} are not the fields of {schema.__name__}.")
         self.columns = [column.label(name) for name, column in columns.items()]
-        self.version = version
+        # What a statement gives that reads one resource, or changes it and returns it.
+        self.returned = [*self.columns, (null() if version is None else version).label("version")]
 
     def body(self, values: Sequence[Any]) -> dict[str, Any]:
         """A row as it is answered."""
         return dict(zip(self.names, values, strict=False))
+
+    def resource(self, values: Sequence[Any]) -> Resource:
+        """A row of what is `returned` as a resource."""
+        return Resource(self.body(values), values[-1])
 
 
 class One:
@@ -105,9 +76,8 @@ class One:
     """
 
     def __init__(self, shape: Shape, source: FromClause, where: ColumnElement[bool]) -> None:
-        version = shape.version if shape.version is not None else null()
         self.shape = shape
-        self.statement = Statement(select(*shape.columns, version).select_from(source).where(where))
+        self.statement = Statement(select(*shape.returned).select_from(source).where(where))
 
     def get(self, **values: Any) -> Resource:
         """The resource.
@@ -118,7 +88,7 @@ class One:
         row = self.statement.first(**values)
         if row is None:
             raise NotFound
-        return Resource(self.shape.body(row), row[-1])
+        return self.shape.resource(row)
 
 
 @dataclass(frozen=True)
@@ -253,18 +223,20 @@ class Listing:
         """The statement for a form of question."""
         where = and_(self.visible, *(self.filters[param.name](param) for param in params))
         chosen = select(*self.keys(sort)).where(where)
-        return self.assemble(where, first_rows(chosen, sort, "limit").offset(bindparam("offset", type_=Integer())), sort)
+        total = select(func.count()).select_from(self.counted()).where(where).scalar_subquery()
+        return self.assemble(total, first_rows(chosen, sort, "limit").offset(bindparam("offset", type_=Integer())), sort)
 
     def keys(self, sort: tuple[SortKey, ...]) -> list[ColumnElement[Any]]:
         """The columns that decide which rows are on the page."""
         return [self.key.label("row_key"), *(self.sorts[name].label(name) for name, _ in sort)]
 
-    def assemble(self, where: ColumnElement[bool], page: AnySelect, sort: tuple[SortKey, ...]) -> AnySelect:
+    def assemble(self, total: ColumnElement[int], page: AnySelect, sort: tuple[SortKey, ...]) -> AnySelect:
         """The total beside the rows of the page; one row without a key where the page is empty."""
-        total = select(func.count()).select_from(self.counted()).where(where).scalar_subquery()
         seen = self.parent if self.parent is not None else true()
         counted = select(total.label("row_total"), seen.label("row_seen")).subquery("counted")
-        rows = page.subquery("page")
+        # A plan that is made for all values takes LIMIT for a tenth of the rows, and would read whole tables to join so many.
+        found = page.subquery("found")
+        rows = select(*found.c).limit(literal_column("100")).subquery("page")
         source = counted.outerjoin(rows.join(self.source, rows.c.row_key == self.key), true())
         statement = select(*self.shape.columns, rows.c.row_key, counted.c.row_total, counted.c.row_seen).select_from(source)
         return statement.order_by(*ordering(rows.c, sort))
@@ -279,9 +251,17 @@ def is_several(value: Any) -> bool:
     return isinstance(value, list) and len(value) > 1
 
 
-def first_rows(chosen: AnySelect, sort: Sequence[SortKey], most: str) -> AnySelect:
-    """The first rows of a select in the order of the sort, as many as the parameter `most` says."""
-    return chosen.order_by(*ordering(chosen.selected_columns, sort)).limit(bindparam(most, type_=Integer()))
+def first_rows(chosen: AnySelect, sort: Sequence[SortKey], most: str, *, is_total: bool = False) -> AnySelect:
+    """The first rows of a select in the order of the sort, as many as the parameter `most` says.
+
+    Args:
+        chosen: the select.
+        sort: the sort.
+        most: the parameter's name.
+        is_total: whether no two rows are the same to the sort, so that the id decides nothing.
+    """
+    order = ordering(chosen.selected_columns, sort)
+    return chosen.order_by(*(order[:-1] if is_total else order)).limit(bindparam(most, type_=Integer()))
 
 
 def ordering(of: Any, sort: Sequence[SortKey]) -> list[UnaryExpression[Any] | ColumnElement[Any]]:

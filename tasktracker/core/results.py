@@ -57,3 +57,6 @@ class Expected:
         fits = self.versions is None or version in self.versions
         if not fits or version in self.unwanted or (self.absent if exists else self.present):
             raise Stale
+
+
+ANYTHING = Expected()  # What most who change something expect.

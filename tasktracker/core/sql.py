@@ -14,14 +14,29 @@ from sqlalchemy import (
     case,
     func,
     literal_column,
+    null,
     select,
     type_coerce,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement, GenericFunction
 
-from .types import AnyColumn, AnySelect, Choice, JsonText
+from .types import SCOPE, AnyColumn, AnySelect, Choice, JsonText
+
+# INSERT that knows what to do with a row that is there already: both databases spell it alike, and SQLAlchemy compiles
+# PostgreSQL's for SQLite too.
+upsert = postgresql.insert
+
+
+def is_known(column: AnyColumn) -> ColumnElement[bool]:
+    """Whether a column is not null, as an answer shows it.
+
+    In RETURNING, SQLite (3.40 at least) believes of every column of the written row that it is not null, and answers
+    `IS NOT NULL` without a look at it.
+    """
+    return func.coalesce(column, null()).is_not(None)
 
 
 class _JsonObject(GenericFunction[Any]):
@@ -155,10 +170,31 @@ def _(element: begins_words, compiler: SQLCompiler, **kw: Any) -> str:
     return f"NOT EXISTS (SELECT 1 FROM json_each({patterns}) WHERE {column} NOT LIKE value)"  # nosec B608
 
 
-class matches(_Condition):  # noqa: N801 - used like a function of SQL.
-    """Whether the words of a row match a `PrefixSearch`: arguments are the column of words, the row's id and the search.
+class word_vector(FunctionElement[Any]):  # noqa: N801 - used like a function of SQL.
+    """What PostgreSQL's index of words holds: each word behind the end of the id of the scope that it is sought in.
 
-    PostgreSQL looks into the column's GIN index, SQLite into the FTS5 table `<table>_search`.
+    Arguments are the column of words, as `text.spaced_words` writes them, and the scope's id. An index of words alone finds
+    those of all scopes, before it can be asked whose they are: the search of someone who sees little would take a time that
+    tells how often others use a word.
+    """
+
+    inherit_cache = True
+
+
+@compiles(word_vector, "postgresql")
+def _(element: word_vector, compiler: SQLCompiler, **kw: Any) -> str:
+    words, scope = (compiler.process(clause, **kw) for clause in element.clauses)
+    # As PostgreSQL itself prints it, so that the index of the database is the same as that of the model.
+    scoped = f"replace({words}, ' '::text, ' '::text || right({scope}::text, {SCOPE}))"
+    return f"array_to_tsvector(string_to_array(substr({scoped}, 2), ' '::text))"
+
+
+class matches(_Condition):  # noqa: N801 - used like a function of SQL.
+    """Whether the words of a row match a `PrefixSearch` within a scope.
+
+    Arguments are the column of words, the row's key, the id of its scope, the search, and the id of the scope that is sought.
+    PostgreSQL looks into the GIN index of the `word_vector`, SQLite into the FTS5 table `<table>_search`. Rows of another
+    scope are found where the ends of the ids are the same, so the row's own scope has to be compared as well.
     """
 
     inherit_cache = True
@@ -166,16 +202,18 @@ class matches(_Condition):  # noqa: N801 - used like a function of SQL.
 
 @compiles(matches, "postgresql")
 def _(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
-    words, _, search = element.clauses
-    return f"{compiler.process(words, **kw)} @@ CAST({compiler.process(search, **kw)} AS tsquery)"
+    words, _, own, *others = element.clauses
+    search, scope = (compiler.process(clause, **kw) for clause in others)
+    vector = compiler.process(word_vector(words, own), **kw)
+    return f"{vector} @@ CAST(replace({search}, '@', right(CAST({scope} AS TEXT), {SCOPE})) AS tsquery)"
 
 
 @compiles(matches)
 def _(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
-    _, key, search = element.clauses
-    index = f"{cast('Column[str]', key).table.name}_search"
-    left, right = compiler.process(key, **kw), compiler.process(search, **kw)
-    return f"{left} IN (SELECT id FROM {index} WHERE {index} MATCH {right})"  # nosec B608
+    index = f"{cast('Column[str]', list(element.clauses)[1]).table.name}_search"
+    _, key, _, search, scope = (compiler.process(clause, **kw) for clause in element.clauses)
+    scoped = f"replace({search}, '@', substr({scope}, -{SCOPE}))"
+    return f"{key} IN (SELECT id FROM {index} WHERE {index} MATCH {scoped})"  # nosec B608
 
 
 class greatest(FunctionElement[int]):  # noqa: N801 - used like a function of SQL.

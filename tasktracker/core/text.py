@@ -32,11 +32,14 @@ _SEPARATORS = _Separators()
 
 
 class _Marks(dict[int, str]):
-    """For `str.translate`: what is nothing but marks on the character before it becomes `^`, everything else a space."""
+    """For `str.translate`: a mark on the character before it becomes `^`, everything else a space.
+
+    A character that stands for several is taken apart, so that a text has as many marks as when it is normalised.
+    """
 
     def __missing__(self, code: int) -> str:
         parts = unicodedata.normalize("NFKD", chr(code))
-        return _kept(self, code, "^" if all(map(unicodedata.combining, parts)) else " ")
+        return _kept(self, code, "".join("^" if unicodedata.combining(part) else " " for part in parts))
 
 
 _MARKS = _Marks()

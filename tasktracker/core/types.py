@@ -7,19 +7,15 @@ from enum import IntEnum
 from typing import Any, TypeAlias, cast
 
 import orjson
-from sqlalchemy import CHAR, ColumnElement, Dialect, Select, SmallInteger, String, Table, Text, TypeDecorator, func
+from sqlalchemy import CHAR, ColumnElement, Dialect, Select, SmallInteger, String, Table, Text, TypeDecorator
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeEngine
 from typing_extensions import override
 
-from .text import words
-
 AnyColumn: TypeAlias = ColumnElement[Any] | InstrumentedAttribute[Any]
 AnySelect: TypeAlias = Select[*tuple[Any, ...]]
+SCOPE = 6  # Characters at the end of an id, which are random; of 16 million projects two have the same.
 
 
 def is_postgresql(dialect: Dialect) -> bool:
@@ -38,6 +34,10 @@ class Id(TypeDecorator[str]):
         if is_postgresql(dialect):
             return dialect.type_descriptor(postgresql.UUID(as_uuid=False))
         return dialect.type_descriptor(CHAR(36))
+
+    @override
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        """Nothing: both drivers give text, see `database`."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -65,6 +65,11 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         return datetime.fromisoformat(value) if isinstance(value, str) else value
 
+    @override
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """Nothing for PostgreSQL, whose driver gives moments."""
+        return None if is_postgresql(dialect) else super().result_processor(dialect, coltype)
+
 
 class Choice(TypeDecorator[str]):
     """One of a few names, stored as a small number so that it sorts in the order of the enumeration."""
@@ -82,8 +87,9 @@ class Choice(TypeDecorator[str]):
         return self.enumeration[value].value if isinstance(value, str) else value
 
     @override
-    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else self._names[value]
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """The look-up of the name; null has none."""
+        return self._names.get
 
 
 class Many(TypeDecorator[Sequence[Any]]):
@@ -124,43 +130,11 @@ class JsonText(TypeDecorator[Any]):
         return None if value is None else orjson.Fragment(value)
 
 
-class _WordVector(GenericFunction[Any]):
-    """Words separated by single spaces, as what a search index takes in."""
-
-    name = "word_vector"
-    inherit_cache = True
-
-
-@compiles(_WordVector, "postgresql")
-def _(element: _WordVector, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"array_to_tsvector(string_to_array({compiler.process(element.clauses, **kw)}, ' '))"
-
-
-@compiles(_WordVector)
-def _(element: _WordVector, compiler: SQLCompiler, **kw: Any) -> str:
-    return compiler.process(element.clauses, **kw)
-
-
-class Words(TypeDecorator[str]):
-    """The words of a text, prepared for search by their beginnings: `tsvector` in PostgreSQL, text in SQLite.
-
-    The texts are cut into words here and not in the database, so that both databases find the same.
-    """
-
-    impl = Text
-    cache_ok = True
-
-    @override
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(postgresql.TSVECTOR() if is_postgresql(dialect) else Text())
-
-    @override
-    def bind_expression(self, bindparam: ColumnElement[Any]) -> ColumnElement[Any]:
-        return func.word_vector(bindparam, type_=Text())
-
-
 class PrefixSearch(TypeDecorator[list[str]]):
-    """Words, each of which begins a word of what is sought: the query for a column of `Words`."""
+    """Words, each of which begins a word of what is sought: the query of a search.
+
+    An `@`, which no word holds, stands where the scope goes in which they are sought; see `core/sql.matches`.
+    """
 
     impl = Text
     cache_ok = True
@@ -171,18 +145,13 @@ class PrefixSearch(TypeDecorator[list[str]]):
             return None
         # Words hold letters and digits alone, so nothing in them can end the quotation.
         if is_postgresql(dialect):
-            return " & ".join(f"'{word}':*" for word in value)
-        return "words : (" + " AND ".join(f'"{word}"*' for word in value) + ")"
+            return " & ".join(f"'@{word}':*" for word in value)
+        return "words : (" + " AND ".join(f'"@{word}"*' for word in value) + ")"
 
 
 def table_of(model: type[DeclarativeBase]) -> Table:
     """A model's table, for statements that need no entities."""
     return cast("Table", model.__table__)
-
-
-def joined_words(*texts: str) -> str:
-    """What is stored in a column that is searched by words."""
-    return " ".join(words(*texts))
 
 
 def sortable(length: int) -> String:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from pathlib import Path
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,18 +21,21 @@ _FAULT_SECONDS = 5.0  # Until the database is asked again after it did not answe
 log = logging.getLogger(__name__)
 
 
-def work(app: Flask, stop: threading.Event) -> None:
+def work(app: Flask, stop: threading.Event, heartbeat: Path | None = None) -> None:
     """Does jobs until it is told to stop; the one in hand is finished.
 
     Args:
         app: the application whose jobs they are.
         stop: set by whoever wants it to stop.
+        heartbeat: a file whose time is set before each job, so that others see that it is alive.
     """
     scheduled = False
     while not stop.is_set():
         # A context for each job: nothing that one leaves in its session is seen by the next.
         with app.app_context():
             try:
+                if heartbeat is not None:
+                    heartbeat.touch()
                 if not scheduled:
                     with at_most(jobs.PATIENCE):
                         jobs.schedule()

@@ -4,6 +4,9 @@ The role of a user is the highest of all that apply: owner, direct member, membe
 database at each request and never kept.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
@@ -13,18 +16,19 @@ from sqlalchemy import (
     case,
     func,
     select,
+    true,
     type_coerce,
     union,
 )
 from sqlalchemy.orm import aliased
 
 from ..accounts.access import CAN_LOG_IN
-from ..accounts.models import TeamMember, User
-from ..core.database import session
+from ..accounts.models import Team, TeamMember, User
 from ..core.errors import Conflict, Forbidden, NotFound
-from ..core.reading import Statement
 from ..core.sql import greatest
-from ..core.types import AnyColumn, AnySelect, Id
+from ..core.statement import Row, Statement
+from ..core.types import AnyColumn, AnySelect, Id, table_of
+from ..core.writing import labelled
 from .models import Project, ProjectMember, ProjectTeam, Role
 
 # The least role for each thing that can be done with a project or with what is in it.
@@ -128,96 +132,153 @@ def find(user_id: str, project_id: str, *, to: str = "read") -> Role:
     return check(role_of(user_id, project_id), to)
 
 
-_PROJECT, _OTHER, _TEAM = (bindparam(name, type_=Id()) for name in ("project", "other", "team"))
-_USER_THERE = Statement(
-    select(
-        role_in_id(_PROJECT, _OTHER).label("role"),
-        select(User.id).where(User.id == _OTHER, CAN_LOG_IN).exists().label("can_log_in"),
-        select(ProjectMember.role)
-        .where(ProjectMember.project_id == _PROJECT, ProjectMember.user_id == _OTHER)
-        .exists()
-        .label("is_member"),
-    )
-)
-_TEAM_THERE = Statement(
-    select(
-        select(TeamMember.role).where(TeamMember.team_id == _TEAM, TeamMember.user_id == ME).exists().label("is_mine"),
-        select(ProjectTeam.role)
-        .where(ProjectTeam.project_id == _PROJECT, ProjectTeam.team_id == _TEAM)
-        .exists()
-        .label("is_in_project"),
-    )
-)
+PROJECT, OTHER, TEAM = (bindparam(name, type_=Id()) for name in ("project", "other", "team"))
+_own, _brought, _mine = aliased(ProjectMember), aliased(ProjectTeam), aliased(TeamMember)
+_own_role = select(_number(_own.role)).where(_own.project_id == PROJECT, _own.user_id == OTHER)
+_team_role = select(_number(_brought.role)).where(_brought.project_id == PROJECT, _brought.team_id == TEAM)
+_is_mine = select(_mine.role).where(_mine.team_id == TEAM, _mine.user_id == ME).exists()
+# What a change in a project is judged by, beside the project itself: of the caller, of another user, of a team.
+MY_ROLE: Mapping[str, ColumnElement[Any]] = {"role": role_in_id(PROJECT)}
+USER_THERE: Mapping[str, ColumnElement[Any]] = {
+    "other_role": role_in_id(PROJECT, OTHER),
+    "own_role": func.coalesce(_own_role.scalar_subquery(), NO_ROLE),
+    "can_log_in": select(User.id).where(User.id == OTHER, CAN_LOG_IN).exists(),
+}
+# Of that user, what a change of their role rests on: many that come at once do not have each other judged anew.
+USER_STANDS: Mapping[str, ColumnElement[Any]] = {
+    "can_log_in": USER_THERE["can_log_in"],
+    "is_member": USER_THERE["own_role"] > NO_ROLE,
+    "is_below": USER_THERE["other_role"] < MY_ROLE["role"],
+}
+TEAM_THERE: Mapping[str, ColumnElement[Any]] = {
+    "is_mine": _is_mine,
+    "team_role": func.coalesce(_team_role.scalar_subquery(), NO_ROLE),
+}
+_FIND_USER = Statement(select(*labelled(USER_THERE)))
+_FIND_TEAM = Statement(select(*labelled(TEAM_THERE)))
 
 
-def find_user(user_id: str, project_id: str, other_id: str, *, to: str) -> bool:
+def check_user(there: Row) -> bool:
     """Whom a role can be given to: whoever can log in, or belongs to the project already. Gives whether they have one.
 
     Raises:
-        NotFound: the project may not be seen, or there is no such user.
-        Forbidden: the caller's role is too low.
+        NotFound: there is no such user.
     """
-    find(user_id, project_id, to=to)
-    other = _USER_THERE.rows(project=project_id, other=other_id)[0]
-    if not other.can_log_in and other.role == NO_ROLE:
+    if not there.can_log_in and there.other_role == NO_ROLE:
         raise NotFound
-    return other.is_member or other.role == Role.owner
+    return there.own_role != NO_ROLE or there.other_role == Role.owner
 
 
-def find_member(user_id: str, project_id: str, other_id: str, *, to: str) -> None:
+def check_member(there: Row) -> None:
     """Who has a role of their own in a project, which they may always give up.
 
     Raises:
-        NotFound: the project may not be seen, or the user has no role of their own in it.
-        Forbidden: the caller's role is too low.
+        NotFound: the user has no role of their own in it.
     """
-    find(user_id, project_id, to="leave" if other_id == user_id else to)
-    other = _USER_THERE.rows(project=project_id, other=other_id)[0]
-    if not other.is_member and other.role != Role.owner:
+    if there.own_role == NO_ROLE and there.other_role != Role.owner:
         raise NotFound
 
 
-def find_own_team(user_id: str, project_id: str, team_id: str, *, to: str) -> bool:
+def check_own_team(there: Row) -> bool:
     """A team that the caller can bring into a project. Gives whether it is there.
 
     Raises:
-        NotFound: the project or the team may not be seen.
-        Forbidden: the caller's role is too low, or they do not belong to the team, which is in the project.
+        NotFound: the team may not be seen.
+        Forbidden: the caller does not belong to the team, which is in the project.
     """
-    find(user_id, project_id, to=to)
-    team = _TEAM_THERE.rows(me=user_id, project=project_id, team=team_id)[0]
-    if not team.is_mine:
-        raise Forbidden if team.is_in_project else NotFound
-    return team.is_in_project
+    is_in_project = there.team_role != NO_ROLE
+    if not there.is_mine:
+        raise Forbidden if is_in_project else NotFound
+    return is_in_project
 
 
-def find_team(user_id: str, project_id: str, team_id: str, *, to: str) -> None:
+def check_team(there: Row) -> None:
     """A team in a project.
 
     Raises:
-        NotFound: the project may not be seen, or the team is not in it.
-        Forbidden: the caller's role is too low.
+        NotFound: the team is not in it.
     """
-    find(user_id, project_id, to=to)
-    if not _TEAM_THERE.rows(me=user_id, project=project_id, team=team_id)[0].is_in_project:
+    if there.team_role == NO_ROLE:
         raise NotFound
 
 
-def lock(user_id: str, project_id: str, *, to: str) -> tuple[Project, Role]:
+def find_user(user_id: str, project_id: str, other_id: str, *, to: str) -> None:
+    """A user to whom a role in a project can be given; raises what `find` and `check_user` do."""
+    find(user_id, project_id, to=to)
+    check_user(_FIND_USER.rows(project=project_id, other=other_id)[0])
+
+
+def find_member(user_id: str, project_id: str, other_id: str, *, to: str) -> None:
+    """A user with a role of their own in a project; raises what `find` and `check_member` do."""
+    find(user_id, project_id, to="leave" if other_id == user_id else to)
+    check_member(_FIND_USER.rows(project=project_id, other=other_id)[0])
+
+
+def find_own_team(user_id: str, project_id: str, team_id: str, *, to: str) -> None:
+    """A team that the caller can bring into a project; raises what `find` and `check_own_team` do."""
+    find(user_id, project_id, to=to)
+    check_own_team(_FIND_TEAM.rows(me=user_id, project=project_id, team=team_id)[0])
+
+
+def find_team(user_id: str, project_id: str, team_id: str, *, to: str) -> None:
+    """A team in a project; raises what `find` and `check_team` do."""
+    find(user_id, project_id, to=to)
+    check_team(_FIND_TEAM.rows(me=user_id, project=project_id, team=team_id)[0])
+
+
+_role = role_in(Project.id, Project.owner_id)
+_seen = select(table_of(Project), _role.label("role")).where(Project.id == PROJECT, _role > NO_ROLE)
+_LOCK = Statement(_seen.with_for_update(key_share=True, of=Project))
+_LOCK_FOR_USER = Statement(
+    _seen.add_columns(*labelled({**USER_THERE, **USER_STANDS})).with_for_update(key_share=True, of=Project)
+)
+# A team of the caller is kept as it is, with everyone in it, while something is done with it in a project: nobody may leave
+# it meanwhile, the caller least of all. It is locked first: teams are always locked before projects.
+_held = select(Team.id).where(Team.id == TEAM, _is_mine).with_for_update(read=True, key_share=True).subquery("held")
+_LOCK_FOR_TEAM = Statement(
+    _seen.add_columns(*labelled(TEAM_THERE))
+    .select_from(table_of(Project).outerjoin(_held, true()))
+    .with_for_update(key_share=True, of=Project)
+)
+
+
+def lock(user_id: str, project_id: str, *, to: str) -> tuple[Row, Role]:
     """The project, locked against other changes, and the role of the user in it.
 
-    The role is looked up before the lock, so that nobody waits for or holds what they may not see, and again after it:
-    while we waited, it may have been taken away.
+    The role is looked up before the lock, so that nobody waits for or holds what they may not see. Whatever is written
+    looks it up again: while we waited, it may have been taken away.
 
     Raises:
         NotFound: the project does not exist, or the user may not see it.
         Forbidden: the role is too low.
     """
-    find(user_id, project_id, to=to)
-    project = session().get(Project, project_id, with_for_update={"key_share": True}, populate_existing=True)
-    if project is None:
+    return locked(_LOCK, to, me=user_id, project=project_id)
+
+
+def lock_for_user(user_id: str, project_id: str, other_id: str, *, to: str) -> tuple[Row, Role]:
+    """The same with what is judged of another user, see `USER_THERE`."""
+    return locked(_LOCK_FOR_USER, to, me=user_id, project=project_id, other=other_id)
+
+
+def lock_for_team(user_id: str, project_id: str, team_id: str, *, to: str) -> tuple[Row, Role]:
+    """The same with what is judged of a team, see `TEAM_THERE`; if it is the caller's, it is held too."""
+    return locked(_LOCK_FOR_TEAM, to, me=user_id, project=project_id, team=team_id)
+
+
+def locked(statement: Statement, to: str, **values: str) -> tuple[Row, Role]:
+    """The row that a statement locks, and the role of the user that it gives.
+
+    Raises:
+        NotFound: the user may not see it.
+        Forbidden: the role is too low.
+    """
+    row = statement.first(**values)
+    if row is None or row.role < NEEDED[to]:
+        # Where it waited while the project got another owner, PostgreSQL judged that one by the members from before.
+        row = statement.first(**values)
+    if row is None:
         raise NotFound
-    return project, find(user_id, project_id, to=to)
+    return row, check(Role(row.role), to)
 
 
 def check_open(archived_at: object) -> None:

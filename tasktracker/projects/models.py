@@ -46,6 +46,8 @@ class Project(Record):
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # The number of the newest task; counting up locks the row, so no number is given twice.
     last_number: Mapped[int] = mapped_column(default=0)
+    # How many tasks there are, so that nobody who asks for all of theirs has them counted.
+    task_count: Mapped[int] = mapped_column(default=0, server_default="0")
     # The words of name, key and description, each with a space before it, for searching by their beginnings.
     words: Mapped[str] = mapped_column(Text, default="")
 

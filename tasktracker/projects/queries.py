@@ -7,12 +7,14 @@ from sqlalchemy import (
     FromClause,
     SmallInteger,
     String,
+    and_,
     bindparam,
     case,
     cast,
     column,
     func,
     literal,
+    literal_column,
     null,
     select,
     table,
@@ -34,35 +36,33 @@ from .schemas import MemberSchema, ProjectQuery, ProjectSchema, ProjectTeamSchem
 
 PROJECT_ID = bindparam("project", type_=Id())
 # The tasks live a floor above; only the name of their table is known here, to count them.
-_tasks = table("tasks", column("project_id", Id()), column("completed_at"))
+_tasks = table("tasks", column("project_id", Id()), column("status", SmallInteger()))
+# Statuses from 3 on are those of completed tasks. They are counted from an index alone; a number kept in the project would
+# have everyone who completes a task there wait for the others.
+_open_tasks = select(func.count()).where(_tasks.c.project_id == Project.id, _tasks.c.status < literal_column("3"))
 _owner = aliased(User, name="owner")
+_owner_brief = select(brief(_owner)).where(_owner.id == Project.owner_id).correlate(Project).scalar_subquery()
 _role = role_in(Project.id, Project.owner_id)
 
 
-def _count_tasks(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
-    counted = select(func.count()).select_from(_tasks).where(_tasks.c.project_id == Project.id, *conditions)
-    return counted.scalar_subquery()
-
-
+# Each column stands alone and needs no other table beside its own, so that UPDATE and INSERT can return them too.
 _columns: dict[str, AnyColumn] = {
     "id": Project.id,
     "key": Project.key,
     "name": Project.name,
     "description": Project.description,
     "color": Project.color,
-    "owner": brief(_owner),
+    "owner": type_coerce(_owner_brief, JsonText()),
     "role": type_coerce(func.nullif(_role, NO_ROLE), Choice(Role)),
     "is_inbox": Project.is_inbox,
     "archived_at": Project.archived_at,
-    "task_count": _count_tasks(),
-    "open_task_count": _count_tasks(_tasks.c.completed_at.is_(None)),
+    "task_count": Project.task_count,
+    "open_task_count": _open_tasks.scalar_subquery(),
     "created_at": Project.created_at,
     "updated_at": Project.updated_at,
 }
-_shape = Shape(ProjectSchema, _columns, Project.version)
-_source = table_of(Project).join(_owner, _owner.id == Project.owner_id)
-
-PROJECT = One(_shape, _source, (Project.id == PROJECT_ID) & (_role > NO_ROLE))
+SHAPE = Shape(ProjectSchema, _columns, Project.version)
+PROJECT = One(SHAPE, table_of(Project), (Project.id == PROJECT_ID) & (_role > NO_ROLE))
 
 _filters: dict[str, Filter] = {
     "search": lambda value: begins_words(Project.words, value.patterns()),
@@ -71,8 +71,8 @@ _filters: dict[str, Filter] = {
     "owner": lambda value: value.equals(Project.owner_id),
 }
 PROJECTS = Listing(
-    _shape,
-    _source,
+    SHAPE,
+    table_of(Project),
     query=ProjectQuery(),
     key=Project.id,
     visible=Project.id.in_(projects_of()),
@@ -123,9 +123,9 @@ _belongs = (
     .group_by(_all_ways.c.user_id, User.username)
     .subquery("belongs")
 )
-_team = case((_way.c.team_id.is_not(None), json_object(id=_way.c.team_id, name=_way.c.team_name)))
+_way_team = case((_way.c.team_id.is_not(None), json_object(id=_way.c.team_id, name=_way.c.team_name)))
 _via = (
-    select(json_object(kind=_way.c.kind, role=_role_name(_way.c.role), team=type_coerce(_team, JsonText())))
+    select(json_object(kind=_way.c.kind, role=_role_name(_way.c.role), team=type_coerce(_way_team, JsonText())))
     .where(_way.c.user_id == User.id)
     .order_by(_way.c.role.desc(), _way.c.kind, _way.c.team_id)
     .correlate(User)
@@ -151,27 +151,22 @@ MEMBERS = Listing(
     parent=_sees_project,
 )
 
-_brought_in = (
-    select(ProjectTeam.team_id, ProjectTeam.role, Team.name)
-    .join(Team, Team.id == ProjectTeam.team_id)
-    .where(ProjectTeam.project_id == PROJECT_ID)
-    .subquery("brought_in")
-)
-_team_size = select(func.count()).where(TeamMember.team_id == _brought_in.c.team_id).scalar_subquery()
+_team = aliased(Team)
+_team_size = select(func.count()).where(TeamMember.team_id == _team.id).scalar_subquery()
+_team_brief = select(json_object(id=_team.id, name=_team.name, member_count=_team_size)).where(_team.id == ProjectTeam.team_id)
 _team_columns: dict[str, AnyColumn] = {
-    "team": json_object(id=_brought_in.c.team_id, name=_brought_in.c.name, member_count=_team_size),
-    "role": _brought_in.c.role,
+    "team": type_coerce(_team_brief.correlate(ProjectTeam).scalar_subquery(), JsonText()),
+    "role": ProjectTeam.role,
 }
-_team_shape = Shape(ProjectTeamSchema, _team_columns)
-
-PROJECT_TEAM = One(_team_shape, _brought_in, _brought_in.c.team_id == bindparam("team", type_=Id()))
+TEAM_SHAPE = Shape(ProjectTeamSchema, _team_columns)
+_in_project = and_(ProjectTeam.project_id == PROJECT_ID, Team.id == ProjectTeam.team_id)
 PROJECT_TEAMS = Listing(
-    _team_shape,
-    _brought_in,
+    TEAM_SHAPE,
+    table_of(ProjectTeam).join(Team, _in_project),
     query=PageQuery(),
-    key=_brought_in.c.team_id,
-    visible=true(),
-    sorts={"name": _brought_in.c.name},
+    key=ProjectTeam.team_id,
+    visible=_in_project,
+    sorts={"name": Team.name},
     default_sort=(("name", False),),
     parent=_sees_project,
 )

@@ -1,63 +1,119 @@
-"""What happens with projects: made, changed, shared, deleted."""
+"""What happens with projects: made, changed, shared, deleted.
 
-from collections.abc import Sequence
+A change locks the project, judges with what it then reads, and writes: two statements and a commit, and one more where what
+is answered follows from more than the row that was written.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, delete, or_, select
+from sqlalchemy import bindparam, delete, exists, insert, or_, select
 
-from ..accounts import access as teams
 from ..accounts.models import TeamMember, User
-from ..core import events
-from ..core.database import session, transactional
-from ..core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from ..core import endings, events
+from ..core.database import transactional
+from ..core.errors import Conflict, Forbidden, Invalid, Unauthenticated
 from ..core.models import now
 from ..core.results import Expected, Resource
+from ..core.sql import among
+from ..core.statement import Row, Statement
 from ..core.text import spaced_words
-from ..core.types import Id
+from ..core.types import Choice, Id, table_of
+from ..core.writing import Changing, Making, differing, put, unchanged, write
 from . import access, queries
+from .access import MY_ROLE, NO_ROLE, OTHER, PROJECT, TEAM, TEAM_THERE, USER_STANDS, USER_THERE
 from .keys import keys_for
 from .models import Project, ProjectMember, ProjectTeam, Role
 
+_projects, _members, _teams = table_of(Project), table_of(ProjectMember), table_of(ProjectTeam)
+_ME = bindparam("me", type_=Id())
+_NEW_ROLE = bindparam("new_role", type_=Choice(Role))
+_unchanged, _user_unchanged = unchanged(MY_ROLE), unchanged({**MY_ROLE, **USER_THERE})
+_team_unchanged = unchanged({**MY_ROLE, **TEAM_THERE})
+_membership = (_members.c.project_id == PROJECT, _members.c.user_id == OTHER)
+_HOLD_ME = Statement(select(User.id).where(User.id == _ME).with_for_update(key_share=True))
+_KEYS = Statement(select(Project.key).where(Project.owner_id == _ME))
+_PROJECTS = Making(queries.SHAPE, _projects)
+_CHANGES = Changing(queries.SHAPE, _projects, _unchanged)
+_CHANGES_OF_OWNER = Changing(queries.SHAPE, _projects, _user_unchanged)
+_SWAP_OWNERS = Statement(
+    insert(_members).values(project_id=PROJECT, user_id=_ME, role=Role.admin.name), along=[delete(_members).where(*_membership)]
+)
+_DELETE = Statement(delete(_projects).where(_projects.c.id == PROJECT, _unchanged).returning(_projects.c.id))
+_PUT_MEMBER = Statement(
+    put(
+        _members, {"project_id": PROJECT, "user_id": OTHER, "role": _NEW_ROLE}, unchanged({**MY_ROLE, **USER_STANDS})
+    ).returning(_members.c.role)
+)
+_DELETE_MEMBER = Statement(delete(_members).where(*_membership, _user_unchanged).returning(_members.c.role))
+_PUT_TEAM = Statement(
+    put(_teams, {"project_id": PROJECT, "team_id": TEAM, "role": _NEW_ROLE}, _team_unchanged),
+    returning=select(*queries.TEAM_SHAPE.returned).select_from(_teams),
+)
+_DELETE_TEAM = Statement(
+    delete(_teams).where(_teams.c.project_id == PROJECT, _teams.c.team_id == TEAM, _team_unchanged).returning(_teams.c.role)
+)
+_is_own = _projects.c.owner_id == _ME
+_is_member = exists().where(ProjectMember.project_id == _projects.c.id, ProjectMember.user_id != _ME)
+_is_in_team = exists().where(
+    ProjectTeam.project_id == _projects.c.id, TeamMember.team_id == ProjectTeam.team_id, TeamMember.user_id != _ME
+)
+endings.of_account.append(
+    endings.Ending(
+        writes=[delete(_projects).where(_is_own)],
+        held=endings.Held("projects", _projects.c.id, among(_projects.c.id, access.projects_of()), key_share=True),
+        obstacle=endings.Obstacle(
+            "owner_required",
+            "Others belong to projects that you own; hand these over or delete them first.",
+            select(_projects.c.id).where(_is_own, or_(_is_member, _is_in_team)).exists(),
+        ),
+    )
+)
+_of_team = among(_projects.c.id, select(ProjectTeam.project_id).where(ProjectTeam.team_id == TEAM))
+endings.of_team.append(endings.Held("projects", _projects.c.id, _of_team, key_share=True))
+_NAMED = ("name", "key", "description")  # What a project is found by.
 _FIXED = "Your inbox is yours alone: it cannot be shared, archived, deleted or handed over."
 
 
-def words_of(project: Project) -> str:
+def words_of(name: str, key: str, description: str) -> str:
     """The words that a project is found by."""
-    return spaced_words(project.name, project.key, project.description)
+    return spaced_words(name, key, description)
 
 
 @events.user_created.connect
 def make_inbox(_: object, *, user_id: str) -> None:
     """Gives a new user their inbox, in the transaction that makes the account."""
-    inbox = Project(owner_id=user_id, key="INBOX", name="Inbox", is_inbox=True, description="")
-    inbox.words = words_of(inbox)
-    session().add(inbox)
-    session().flush()
+    _make(user_id, {"key": "INBOX", "name": "Inbox", "is_inbox": True})
+
+
+def _make(me: str, fields: Mapping[str, Any]) -> Resource:
+    texts = {"description": "", **fields}
+    words = words_of(texts["name"], texts["key"], texts["description"])
+    return _PROJECTS.make(None, {**texts, "owner_id": me, "words": words}, me=me)
 
 
 @transactional
-def create_project(me: str, fields: dict[str, Any]) -> Resource:
+def create_project(me: str, fields: Mapping[str, Any]) -> Resource:
     """A new project, which belongs to its maker.
 
     Raises:
+        Unauthenticated: the maker's account was deleted meanwhile.
         Conflict: `key_taken`.
     """
     # Of two projects that one user makes at once, the second waits here and then sees the first one's key.
-    if session().scalar(select(User.id).where(User.id == me).with_for_update(key_share=True)) is None:
+    if _HOLD_ME.first(me=me) is None:
         raise Unauthenticated
-    if "key" not in fields:
-        used = set(session().scalars(select(Project.key).where(Project.owner_id == me)))
-        fields = {**fields, "key": next(key for key in keys_for(fields["name"]) if key not in used)}
-    project = Project(owner_id=me, **{"description": "", **fields})
-    project.words = words_of(project)
-    session().add(project)
-    session().flush()
-    return queries.PROJECT.get(me=me, project=project.id)
+    if "key" in fields:
+        return _make(me, fields)
+    used = {row.key for row in _KEYS.rows(me=me)}
+    return _make(me, {**fields, "key": next(key for key in keys_for(fields["name"]) if key not in used)})
 
 
 @transactional
-def update_project(me: str, project_id: str, changes: dict[str, Any], expected: Expected) -> Resource:
+def update_project(me: str, project_id: str, changes: Mapping[str, Any], expected: Expected) -> Resource:
     """Changes a project; `archived` and `owner_id` are for its owner.
+
+    A change that changes nothing gives the project as it is.
 
     Raises:
         NotFound, Forbidden: see `access`.
@@ -65,8 +121,11 @@ def update_project(me: str, project_id: str, changes: dict[str, Any], expected: 
         Invalid: the new owner does not belong to the project.
         Conflict: `project_archived`, `inbox_fixed` or `key_taken`.
     """
-    project, role = access.lock(me, project_id, to="update")
     values = dict(changes)
+    if "owner_id" in values:
+        project, role = access.lock_for_user(me, project_id, values["owner_id"], to="update")
+    else:
+        project, role = access.lock(me, project_id, to="update")
     for field, to in (("archived", "archive"), ("owner_id", "hand_over")):
         if field in values:
             access.check(role, to)
@@ -77,32 +136,29 @@ def update_project(me: str, project_id: str, changes: dict[str, Any], expected: 
         _check_shareable(project)
     if archived != (project.archived_at is not None):
         values["archived_at"] = now() if archived else None
-    new_owner = values.get("owner_id", me)
-    if new_owner != project.owner_id and "owner_id" in values:
-        _check_shareable(project)
-        _hand_over(project, new_owner)
-    if project.change(**values):
-        project.words = words_of(project)
-    session().flush()
-    return queries.PROJECT.get(me=me, project=project.id)
+    values = differing(project, values)
+    if not values:
+        return queries.PROJECT.get(me=me, project=project_id)
+    values["words"] = words_of(**{name: values.get(name, getattr(project, name)) for name in _NAMED})
+    if "owner_id" in values:
+        return _hand_over(me, project, values)
+    return _CHANGES.change(project, values, me=me, project=project_id)
 
 
-def _check_shareable(project: Project) -> None:
+def _check_shareable(project: Row) -> None:
     if project.is_inbox:
         raise Conflict(_FIXED, "inbox_fixed")
 
 
-def _hand_over(project: Project, new_owner: str) -> None:
+def _hand_over(me: str, project: Row, values: Mapping[str, Any]) -> Resource:
     """Makes the old owner an admin; the new one needs no membership any more."""
-    if access.role_of(new_owner, project.id) is None or not _is_enabled(new_owner):
+    _check_shareable(project)
+    if project.other_role == NO_ROLE or not project.can_log_in:
         raise Invalid.field("/owner_id", "Not a member of this project.")
-    _remove_member(project.id, new_owner)
-    session().add(ProjectMember(project_id=project.id, user_id=project.owner_id, role=Role.admin.name))
-
-
-def _remove_member(project_id: str, user_id: str) -> None:
-    is_row = (ProjectMember.project_id == project_id, ProjectMember.user_id == user_id)
-    session().execute(delete(ProjectMember).where(*is_row))
+    people = {"me": me, "project": project.id, "other": values["owner_id"]}
+    changed = _CHANGES_OF_OWNER.change(project, values, **people)
+    _SWAP_OWNERS.rows(**people)
+    return Resource({**changed.body, "role": Role.admin.name}, changed.version)
 
 
 @transactional
@@ -118,15 +174,15 @@ def delete_project(me: str, project_id: str, expected: Expected) -> None:
     expected.check(project.version)
     _check_shareable(project)
     access.check_open(project.archived_at)
-    session().execute(delete(Project).where(Project.id == project_id))
+    write(_DELETE, project, me=me, project=project_id)
 
 
 # --- members ----------------------------------------------------------------------------------------------------------
 
 
-def _check_may_set(caller: Role, target: Role | None) -> None:
+def _check_may_set(caller: Role, target: int) -> None:
     """An admin is changed by the owner alone, the owner by no one."""
-    if caller < Role.admin or (target is not None and target >= caller):
+    if caller < Role.admin or target >= caller:
         raise Forbidden
 
 
@@ -139,26 +195,17 @@ def put_member(me: str, project_id: str, user_id: str, role: str, expected: Expe
         Forbidden: the caller's role is not above the user's.
         Conflict: `project_archived`, `inbox_fixed` or `owner_required`.
     """
-    project, caller = access.lock(me, project_id, to="manage_members")
-    exists = access.find_user(me, project_id, user_id, to="manage_members")
+    project, caller = access.lock_for_user(me, project_id, user_id, to="manage_members")
+    exists = access.check_user(project)
     if user_id != me:
-        _check_may_set(caller, access.role_of(user_id, project_id))
+        _check_may_set(caller, project.other_role)
     expected.check(None, exists=exists)
     _check_shareable(project)
     access.check_open(project.archived_at)
     if user_id == me:
         _check_not_owner(caller)
-    _put(ProjectMember(project_id=project_id, user_id=user_id, role=role))
+    write(_PUT_MEMBER, project, me=me, project=project_id, other=user_id, new_role=role)
     return queries.MEMBER.get(project=project_id, user=user_id)
-
-
-def _put(row: ProjectMember | ProjectTeam) -> None:
-    session().merge(row)
-    session().flush()
-
-
-def _is_enabled(user_id: str) -> bool:
-    return session().scalar(select(User.id).where(User.id == user_id, teams.CAN_LOG_IN)) is not None
 
 
 def _check_not_owner(role: Role) -> None:
@@ -175,15 +222,15 @@ def delete_member(me: str, project_id: str, user_id: str, expected: Expected) ->
         Forbidden: the caller is neither above the user nor the user.
         Conflict: `project_archived` or `owner_required`.
     """
-    project, caller = access.lock(me, project_id, to="leave" if user_id == me else "manage_members")
-    access.find_member(me, project_id, user_id, to="manage_members")
+    project, caller = access.lock_for_user(me, project_id, user_id, to="leave" if user_id == me else "manage_members")
+    access.check_member(project)
     if user_id == me:
         _check_not_owner(caller)
     else:
-        _check_may_set(caller, access.role_of(user_id, project_id))
+        _check_may_set(caller, project.other_role)
     expected.check(None)
     access.check_open(project.archived_at)
-    _remove_member(project_id, user_id)
+    write(_DELETE_MEMBER, project, me=me, project=project_id, other=user_id)
     events.sight_lost.send(project_ids=[project_id])
 
 
@@ -197,15 +244,12 @@ def put_team(me: str, project_id: str, team_id: str, role: str, expected: Expect
             project without the caller belonging to it.
         Conflict: `project_archived` or `inbox_fixed`.
     """
-    teams.hold(me, team_id)
-    project, caller = access.lock(me, project_id, to="manage_members")
-    expected.check(None, exists=access.find_own_team(me, project_id, team_id, to="manage_members"))
-    present = session().get(ProjectTeam, (project_id, team_id))
+    project, caller = access.lock_for_team(me, project_id, team_id, to="manage_members")
+    expected.check(None, exists=access.check_own_team(project))
     _check_shareable(project)
     access.check_open(project.archived_at)
-    _check_may_set(caller, Role[present.role] if present else None)
-    _put(ProjectTeam(project_id=project_id, team_id=team_id, role=role))
-    return queries.PROJECT_TEAM.get(project=project_id, team=team_id)
+    _check_may_set(caller, project.team_role)
+    return queries.TEAM_SHAPE.resource(write(_PUT_TEAM, project, me=me, project=project_id, team=team_id, new_role=role))
 
 
 @transactional
@@ -217,57 +261,10 @@ def delete_team(me: str, project_id: str, team_id: str, expected: Expected) -> N
         Forbidden: the caller's role is too low, or the team is an admin and the caller not the owner.
         Conflict: `project_archived`.
     """
-    project, caller = access.lock(me, project_id, to="manage_members")
-    present = session().get(ProjectTeam, (project_id, team_id))
-    if present is None:
-        raise NotFound
+    project, caller = access.lock_for_team(me, project_id, team_id, to="manage_members")
+    access.check_team(project)
     expected.check(None)
-    _check_may_set(caller, Role[present.role])
+    _check_may_set(caller, project.team_role)
     access.check_open(project.archived_at)
-    session().delete(present)
-    session().flush()
+    write(_DELETE_TEAM, project, me=me, project=project_id, team=team_id)
     events.sight_lost.send(project_ids=[project_id])
-
-
-@events.team_left.connect
-def lose_sight(_: object, *, team_id: str) -> None:
-    """Whoever left a team may have lost sight of its projects, which are locked in the order of their ids."""
-    let_in = select(ProjectTeam.project_id).where(ProjectTeam.team_id == team_id)
-    held = select(Project.id).where(Project.id.in_(let_in)).order_by(Project.id).with_for_update(key_share=True)
-    events.sight_lost.send(project_ids=session().scalars(held).all())
-
-
-@events.user_locking.connect
-def hold_projects_of(_: object, *, user_id: str) -> None:
-    """Locks the projects of a user whose account ends, those that came with a team too."""
-    theirs = Project.id.in_(access.projects_of(bindparam("user", user_id, Id())))
-    session().execute(select(Project.id).where(theirs).order_by(Project.id).with_for_update(key_share=True))
-
-
-@events.user_deleting.connect
-def delete_projects_of(_: object, *, user_id: str) -> None:
-    """Deletes the projects of a user whose account ends, and takes them out of all others.
-
-    Raises:
-        Conflict: `owner_required`: others belong to one of the projects.
-    """
-    joined = select(ProjectMember.project_id).where(ProjectMember.user_id == user_id)
-    concerned = select(Project.id, Project.owner_id).where(or_(Project.owner_id == user_id, Project.id.in_(joined)))
-    held = session().execute(concerned.order_by(Project.id).with_for_update(key_share=True)).all()
-    own = [project_id for project_id, owner_id in held if owner_id == user_id]
-    if own and _has_others(own, user_id):
-        raise Conflict("Others belong to projects that you own; hand these over or delete them first.", "owner_required")
-    session().execute(delete(ProjectMember).where(ProjectMember.user_id == user_id))
-    session().execute(delete(Project).where(Project.id.in_(own)))
-    events.sight_lost.send(project_ids=[project_id for project_id, owner_id in held if owner_id != user_id])
-
-
-def _has_others(project_ids: Sequence[str], user_id: str) -> bool:
-    """Whether anyone but this user belongs to one of the projects."""
-    direct = select(ProjectMember.user_id).where(ProjectMember.project_id.in_(project_ids), ProjectMember.user_id != user_id)
-    by_team = (
-        select(TeamMember.user_id)
-        .join(ProjectTeam, ProjectTeam.team_id == TeamMember.team_id)
-        .where(ProjectTeam.project_id.in_(project_ids), TeamMember.user_id != user_id)
-    )
-    return session().execute(direct.union_all(by_team).limit(1)).first() is not None

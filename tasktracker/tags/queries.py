@@ -20,15 +20,15 @@ _columns: dict[str, AnyColumn] = {
     "created_at": Tag.created_at,
     "updated_at": Tag.updated_at,
 }
-_shape = Shape(TagSchema, _columns, Tag.version)
+SHAPE = Shape(TagSchema, _columns, Tag.version)
 _filters: dict[str, Filter] = {
     "search": lambda value: begins_words(Tag.words, value.patterns()),
     "project_id": lambda value: value.equals(Tag.project_id),
 }
 
-TAG = One(_shape, table_of(Tag), (Tag.id == bindparam("tag", type_=Id())) & (role_in_id(Tag.project_id) > NO_ROLE))
+TAG = One(SHAPE, table_of(Tag), (Tag.id == bindparam("tag", type_=Id())) & (role_in_id(Tag.project_id) > NO_ROLE))
 TAGS = Listing(
-    _shape,
+    SHAPE,
     table_of(Tag),
     query=TagQuery(),
     key=Tag.id,
@@ -38,7 +38,7 @@ TAGS = Listing(
     filters=_filters,
 )
 TAGS_OF_PROJECT = Listing(
-    _shape,
+    SHAPE,
     table_of(Tag),
     query=ProjectTagQuery(),
     key=Tag.id,

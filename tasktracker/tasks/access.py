@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy.orm import aliased
 
-from ..core.database import session
 from ..core.errors import NotFound
-from ..core.reading import Statement
-from ..core.types import Id, table_of
+from ..core.statement import Row, Statement
+from ..core.types import AnyColumn, Id, table_of
 from ..projects import access as projects
 from ..projects.access import NO_ROLE, role_in
 from ..projects.models import Project, Role
@@ -20,13 +20,32 @@ _found = (
     .where(Task.id == bindparam("task", type_=Id()), _role > NO_ROLE)
 )
 _FIND = Statement(_found)
-_LOCK = _found.add_columns(
-    *(column for column in table_of(Task).c if column.name not in ("project_id", "created_by_id", "words")),
-    Project.archived_at,
-).with_for_update(of=Task)
+_project = aliased(Project)
 
 
-def _check(user_id: str, row: Row[Any] | None, to: str) -> Row[Any]:
+def may_change(project_id: AnyColumn) -> ColumnElement[bool]:
+    """For a statement that changes a task of this project: the caller may, and the project is open."""
+    return (
+        select(_project.id)
+        .where(_project.id == project_id, _project.archived_at.is_(None))
+        .where(role_in(_project.id, _project.owner_id) >= projects.NEEDED["update_task"].value)
+        .exists()
+    )
+
+
+MAY_CHANGE = may_change(Task.project_id)
+
+
+def locking(*judged: ColumnElement[Any]) -> Statement:
+    """Locks a task and gives it, with its project's `archived_at` and what else it is judged by."""
+    its_own = [column for column in table_of(Task).c if column.name not in ("project_id", "created_by_id")]
+    return Statement(_found.add_columns(*its_own, Project.archived_at, *judged).with_for_update(of=Task))
+
+
+_LOCK = locking()
+
+
+def _check(user_id: str, row: Row | None, to: str) -> Row:
     if row is None:
         raise NotFound
     if to == "delete_task":
@@ -35,7 +54,7 @@ def _check(user_id: str, row: Row[Any] | None, to: str) -> Row[Any]:
     return row
 
 
-def find(user_id: str, task_id: str, *, to: str = "read") -> Row[Any]:
+def find(user_id: str, task_id: str, *, to: str = "read") -> Row:
     """The task's `project_id`, if the user may do this with it.
 
     Raises:
@@ -45,14 +64,20 @@ def find(user_id: str, task_id: str, *, to: str = "read") -> Row[Any]:
     return _check(user_id, _FIND.first(me=user_id, task=task_id), to)
 
 
-def lock(user_id: str, task_id: str, *, to: str) -> Row[Any]:
+def lock(user_id: str, task_id: str, *, to: str, how: Statement = _LOCK, **judged: Any) -> Row:
     """The task, locked against other changes, with its project's `archived_at`.
+
+    Args:
+        user_id: who wants to.
+        task_id: the task.
+        to: what they want.
+        how: what else is given, see `locking`.
+        judged: the values that this needs.
 
     Raises:
         NotFound: the task does not exist, or the user may not see it.
         Forbidden: the role is too low.
     """
-    connection, values = session().connection(), {"me": user_id, "task": task_id}
-    row = connection.execute(_LOCK, values).one_or_none()
+    values = {"me": user_id, "task": task_id, **judged}
     # Where it waited for a move, PostgreSQL held the moved task against the project it came from and found nothing.
-    return _check(user_id, row or connection.execute(_LOCK, values).one_or_none(), to)
+    return _check(user_id, how.first(**values) or how.first(**values), to)

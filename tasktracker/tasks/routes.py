@@ -4,7 +4,6 @@ from typing import Any
 
 from flask import Response
 
-from ..accounts.queries import today_of
 from ..accounts.tokens import me
 from ..core.blueprint import Blueprint
 from ..core.errors import Invalid, NotFound
@@ -28,12 +27,7 @@ def list_tasks(query: dict[str, Any]) -> Response:
 
     Every task that I may see. Different filters must all match; of several values of one filter any may.
     """
-    return answer_page(queries.TASKS.page(query, **_asker(query)), query)
-
-
-def _asker(query: dict[str, Any]) -> dict[str, Any]:
-    """Who asks, and what day it is for them where that matters."""
-    return {"me": me(), "today": today_of(me())} if "overdue" in query else {"me": me()}
+    return answer_page(queries.TASKS.page(query, me=me()), query)
 
 
 @blueprint.route("/tasks", method="POST", forbids=["forbidden"], conflicts=["project_archived"])
@@ -44,9 +38,8 @@ def create_task(body: dict[str, Any]) -> Response:
 
     Without `project_id` it goes to my inbox.
     """
-    project_id = body.pop("project_id", None) or services.inbox_of(me())
     try:
-        return created(services.create_task(me(), project_id, body), "/tasks")
+        return created(services.create_task(me(), body.pop("project_id", None), body), "/tasks")
     except NotFound as error:
         raise Invalid.field("/project_id", "Not a project that you can see.") from error
 
@@ -60,7 +53,7 @@ def list_project_tasks(query: dict[str, Any], project_id: str) -> Response:
     Filters and sorts as in the list of all tasks.
     """
     asked = {**query, "project_id": [project_id]}
-    return answer_page(queries.TASKS_OF_PROJECT.page(asked, project=project_id, **_asker(query)), query)
+    return answer_page(queries.TASKS_OF_PROJECT.page(asked, project=project_id, me=me()), query)
 
 
 @blueprint.route(OF_PROJECT, method="POST", find=projects.find, to="create_task", conflicts=["project_archived"])

@@ -1,204 +1,392 @@
 """What happens with tasks: made, changed, moved, deleted.
 
-A change locks the task, judges with what it then reads, writes and reads the answer: three statements and a commit for
-most. Making a task counts its project's number up, which judges and locks at once.
+Making a task counts its project's number up, which judges and locks at once. A status or a priority is changed by one statement
+that judges too; any other change locks the task, judges with what it then reads, and writes what it answers.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+import orjson
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import aliased
 
 from ..accounts.access import CAN_LOG_IN
 from ..accounts.models import User
-from ..core import events
-from ..core.database import Overtaken, session, transactional
+from ..core import endings, events
+from ..core.database import Overtaken, UnknownOutcome, is_transient, transactional
 from ..core.errors import Invalid, NotFound
-from ..core.models import new_id, now
-from ..core.reading import Statement
-from ..core.results import Expected, Resource
-from ..core.sql import among
-from ..core.types import Id, Many, joined_words, table_of
+from ..core.models import now
+from ..core.results import ANYTHING, Expected, Resource
+from ..core.sql import among, json_list
+from ..core.statement import Row, Statement
+from ..core.text import spaced_words
+from ..core.types import AnyColumn, Id, Many, UtcDateTime, table_of
+from ..core.writing import Making, write
 from ..projects import access as projects
-from ..projects.access import NEEDED, NO_ROLE, role_in, role_in_id
-from ..projects.models import Project
+from ..projects.access import ME, NEEDED, NO_ROLE, role_in, role_in_id
+from ..projects.models import Project, Role
 from ..tags.models import Tag, TaskTag
 from . import access, queries
-from .models import COMPLETED, Task
+from .models import COMPLETED, Task, TaskWords
 
-_tasks, _projects, _task_tags = table_of(Task), table_of(Project), table_of(TaskTag)
+_tasks, _projects, _task_tags, _task_words = table_of(Task), table_of(Project), table_of(TaskTag), table_of(TaskWords)
 _PROJECT_ID, _ASSIGNEE = bindparam("project", type_=Id()), bindparam("assignee", type_=Id())
-_INBOX = Statement(select(Project.id).where(Project.owner_id == bindparam("me", type_=Id()), Project.is_inbox))
-_UPDATE = update(_tasks).where(_tasks.c.id == bindparam("task", type_=Id())).values(version=_tasks.c.version + 1)
-_COUNT_UP = (
+_TASK_ID = bindparam("task", type_=Id())
+_WANTED = bindparam("tags", type_=Many(Id()))
+_count_up = (
     update(_projects)
-    .where(_projects.c.id == _PROJECT_ID, _projects.c.archived_at.is_(None))
-    .where(role_in(_projects.c.id, _projects.c.owner_id) >= NEEDED["create_task"].value)
-    .values(last_number=_projects.c.last_number + 1)
-    .returning(_projects.c.last_number)
+    .values(last_number=_projects.c.last_number + 1, task_count=_projects.c.task_count + 1)
+    .returning(_projects.c.id, _projects.c.last_number)
 )
-_HOLD = (
+_COUNT_UP = Statement(
+    _count_up.where(_projects.c.id == _PROJECT_ID, _projects.c.archived_at.is_(None)).where(
+        role_in(_projects.c.id, _projects.c.owner_id) >= NEEDED["create_task"].value
+    )
+)
+# An inbox is its owner's, and always open.
+_COUNT_UP_INBOX = Statement(_count_up.where(_projects.c.owner_id == ME, _projects.c.is_inbox))
+_its_project = select(_tasks.c.project_id).where(_tasks.c.id == _TASK_ID).scalar_subquery()
+_COUNT_DOWN = Statement(
+    update(_projects)
+    .where(_projects.c.id == _its_project)
+    .where(role_in(_projects.c.id, _projects.c.owner_id) >= NEEDED["delete_own_task"].value)
+    .values(task_count=_projects.c.task_count - 1)
+    .returning(_projects.c.id)
+)
+_TARGET = bindparam("target", type_=Id())
+_HOLD = Statement(
     select(_projects.c.id)
-    .where(among(_projects.c.id, bindparam("projects", type_=Many(Id()))))
-    .where(role_in(_projects.c.id, _projects.c.owner_id) > NO_ROLE)
+    .where(
+        or_(
+            _projects.c.id == select(_tasks.c.project_id).where(_tasks.c.id == _TASK_ID).scalar_subquery(),
+            _projects.c.id == _TARGET,
+        )
+    )
+    .where(role_in(_projects.c.id, _projects.c.owner_id) >= NEEDED["update_task"].value)
     .order_by(_projects.c.id)
     .with_for_update(key_share=True)
 )
-_LINKS = Statement(
-    select(
-        role_in_id(_PROJECT_ID, _ASSIGNEE).label("role"),
-        select(User.id).where(User.id == _ASSIGNEE, CAN_LOG_IN).exists().label("can_log_in"),
-        select(func.count())
-        .select_from(Tag)
-        .where(Tag.project_id == _PROJECT_ID, among(Tag.id, bindparam("tags", type_=Many(Id()))))
-        .scalar_subquery()
-        .label("tags"),
+
+
+def _can_be_assigned(project: AnyColumn) -> ColumnElement[bool]:
+    """Whether the assignee sees a project and can log in."""
+    can_log_in = select(User.id).where(User.id == _ASSIGNEE, CAN_LOG_IN).exists()
+    return and_(role_in_id(project, _ASSIGNEE) > NO_ROLE, can_log_in)
+
+
+_DELETE = Statement(delete(_tasks).where(_tasks.c.id == _TASK_ID))
+
+
+# Once the project is held, the caller's role is looked up again: it may have been taken away meanwhile.
+_MAY_MAKE = role_in_id(_PROJECT_ID) >= NEEDED["create_task"].value
+_new_words = {
+    "task_id": bindparam("id", type_=Id()),
+    "project_id": bindparam("project_id", type_=Id()),
+    "created_at": bindparam("created_at", type_=UtcDateTime()),
+    "words": bindparam("words", type_=Text()),
+}
+_ADD_WORDS = (insert(_task_words).from_select([*_new_words], select(*_new_words.values())),)
+_TASKS = Making(queries.SHAPE, _tasks, _MAY_MAKE, along=_ADD_WORDS)
+_ASSIGNED_TASKS = Making(queries.SHAPE, _tasks, and_(_MAY_MAKE, _can_be_assigned(_PROJECT_ID)), along=_ADD_WORDS)
+_chosen = select(_TASK_ID, Tag.id).where(Tag.project_id == _PROJECT_ID, among(Tag.id, _WANTED))
+_ADD_TAGS = Statement(insert(_task_tags).from_select(["task_id", "tag_id"], _chosen), returning=queries.TAG_RETURNED)
+
+# Where a task will be, and what its assignee, its tags and its number are judged by there.
+_place = func.coalesce(_TARGET, _tasks.c.project_id)
+_there = aliased(Project)
+_same = select(Tag.name_key).join(TaskTag, TaskTag.tag_id == Tag.id).where(TaskTag.task_id == _tasks.c.id)
+_new_tag = aliased(Tag)
+
+
+def _of_place(column: Any) -> ColumnElement[Any]:
+    return select(column).where(_there.id == _place).correlate(_tasks).scalar_subquery()
+
+
+def _tags_of_place(condition: ColumnElement[bool]) -> ColumnElement[Any]:
+    tags = select(queries.brief_tag(_new_tag)).where(_new_tag.project_id == _place, condition)
+    return type_coerce(json_list(tags.order_by(_new_tag.name, _new_tag.id).correlate(_tasks)), Text())
+
+
+_LOCK_LINKED = access.locking(
+    role_in_id(_place).label("place_role"),
+    _of_place(_there.archived_at).label("place_archived_at"),
+    _of_place(_there.last_number).label("place_last_number"),
+    _can_be_assigned(_place).label("assignee_is_good"),
+    (role_in_id(_place, _tasks.c.assigned_to_id) > NO_ROLE).label("assignee_sees"),
+    _tags_of_place(among(_new_tag.id, _WANTED)).label("given_tags"),
+    _tags_of_place(_new_tag.name_key.in_(_same)).label("same_tags"),
+    type_coerce(queries.TAGS, Text()).label("tags"),
+)
+_is_new = ~select(TaskTag.tag_id).where(TaskTag.task_id == _TASK_ID, TaskTag.tag_id == Tag.id).exists()
+_SET_TAGS = (
+    delete(_task_tags).where(_task_tags.c.task_id == _TASK_ID, ~among(_task_tags.c.tag_id, _WANTED)),
+    insert(_task_tags).from_select(["task_id", "tag_id"], select(_TASK_ID, Tag.id).where(among(Tag.id, _WANTED), _is_new)),
+)
+_CHANGED = {"version": _tasks.c.version + 1, "updated_at": bindparam("moment", type_=UtcDateTime())}
+_its_words = update(_task_words).where(_task_words.c.task_id == _TASK_ID)
+_arrives = _projects.c.id == _TARGET
+_COUNT_MOVE = (
+    update(_projects)
+    .where(or_(_arrives, _projects.c.id == _PROJECT_ID))
+    .values(
+        last_number=_projects.c.last_number + case((_arrives, 1), else_=0),
+        task_count=_projects.c.task_count + case((_arrives, 1), else_=-1),
     )
 )
+# What can change without a look at what else the task has.
+_PLAIN = {"status", "priority"}
 # What is judged by the members or the tags of a project, which must not change until it is written.
 _LINKED = {"assigned_to_id", "tag_ids", "project_id"}
 
 # --- making -----------------------------------------------------------------------------------------------------------
 
 
-def inbox_of(me: str) -> str:
-    """The id of a user's inbox.
-
-    Raises:
-        NotFound: the user was deleted meanwhile.
-    """
-    row = _INBOX.first(me=me)
-    if row is None:
-        raise NotFound
-    return row.id
-
-
 @transactional
-def create_task(me: str, project_id: str, fields: Mapping[str, Any]) -> Resource:
-    """A new task in a project.
+def create_task(me: str, project_id: str | None, fields: Mapping[str, Any]) -> Resource:
+    """A new task in a project, or in the caller's inbox.
 
     Raises:
         NotFound, Forbidden: see `projects.access`.
         Invalid: the assignee cannot see the project, a tag is not of it, or the dates are in the wrong order.
         Conflict: `project_archived`.
     """
-    values = dict(fields)
-    tag_ids = list(dict.fromkeys(values.pop("tag_ids", ())))
+    values = {name: value for name, value in fields.items() if name != "tag_ids"}
     _check_dates(values.get("start_date"), values.get("due_date"), values)
-    number = _take_number(me, project_id)
-    _check_links(project_id, values.get("assigned_to_id"), tag_ids)
-    moment, task_id = now(), new_id()
-    task: dict[str, Any] = {
-        "description": "",
-        "status": "todo",
-        "priority": "none",
-        **values,
-        "id": task_id,
-        "project_id": project_id,
-        "number": number,
-        "created_by_id": me,
-        "created_at": moment,
-        "updated_at": moment,
-        "version": 1,
-    }
-    task["completed_at"] = moment if task["status"] in COMPLETED else None
-    task["words"] = joined_words(task["title"], task["description"])
-    connection = session().connection()
-    connection.execute(insert(_tasks), task)
-    if tag_ids:
-        connection.execute(insert(_task_tags), [{"task_id": task_id, "tag_id": tag_id} for tag_id in tag_ids])
-    return queries.TASK.get(me=me, task=task_id)
+    project_id, number = _take_number(me, project_id)
+    moment = now()
+    values |= {"project_id": project_id, "number": number, "created_by_id": me, "created_at": moment, "updated_at": moment}
+    values["completed_at"] = moment if values.get("status") in COMPLETED else None
+    words = spaced_words(values["title"], values.get("description", ""))
+    assignee = values.get("assigned_to_id")
+    making = _TASKS if assignee is None else _ASSIGNED_TASKS
+    try:
+        task = making.make(None, values, me=me, project=project_id, assignee=assignee, words=words)
+    except Overtaken as error:
+        projects.find(me, project_id, to="create_task")
+        raise _bad_assignee() from error
+    if tag_ids := fields.get("tag_ids"):
+        task.body["tags"] = _add_tags(task.body["id"], project_id, tag_ids)
+    return task
 
 
-def _take_number(me: str, project_id: str) -> int:
-    """The next number of a project, which is locked from here on.
+def _add_tags(task_id: str, project_id: str, tag_ids: Sequence[str]) -> list[Any]:
+    """Gives a task tags of its project; as they are answered.
 
     Raises:
-        NotFound, Forbidden, Conflict: the caller may not make a task there.
+        Invalid: not all are of the project.
     """
-    number = session().connection().execute(_COUNT_UP, {"me": me, "project": project_id}).scalar_one_or_none()
-    if number is None:
+    wanted = list(dict.fromkeys(tag_ids))
+    rows = _ADD_TAGS.rows(task=task_id, project=project_id, tags=wanted)
+    if len(rows) < len(wanted):
+        raise _bad_tags()
+    return [row.tag for row in sorted(rows, key=lambda row: (row.name, row.tag_id))]
+
+
+def words_row(task: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of `task_words` that belongs to a row of `tasks`, for whoever writes many of them."""
+    words = spaced_words(task["title"], task["description"])
+    return {"task_id": task["id"], "project_id": task["project_id"], "created_at": task["created_at"], "words": words}
+
+
+def _take_number(me: str, project_id: str | None) -> tuple[str, int]:
+    """A project, or the caller's inbox, which is locked from here on, with the number of its next task.
+
+    Raises:
+        NotFound, Forbidden, Conflict: the caller may not make a task there, or was deleted meanwhile.
+    """
+    row = _COUNT_UP.first(me=me, project=project_id) if project_id else _COUNT_UP_INBOX.first(me=me)
+    if row is None:
+        if project_id is None:
+            raise NotFound
         project, _ = projects.lock(me, project_id, to="create_task")
         projects.check_open(project.archived_at)
         raise Overtaken
-    return number
+    return row.id, row.last_number
 
 
 # --- changing ---------------------------------------------------------------------------------------------------------
 
 
-@transactional
 def update_task(me: str, task_id: str, changes: Mapping[str, Any], expected: Expected) -> Resource:
-    """Changes a task; with `project_id` it moves.
+    """Changes a task; with another `project_id` it moves.
+
+    A change that changes nothing gives the task as it is.
 
     Raises:
-        NotFound, Forbidden: see `access`.
+        NotFound, Forbidden: see `access`; of a project that it is to move to, `Invalid` where it may not be seen.
         Stale: it has another version than expected.
-        Invalid: the target cannot be seen, the assignee cannot see it, a tag is not of it, or the dates are in the
-            wrong order.
-        Conflict: `project_archived`, of the project or of the target.
+        Invalid: see `create_task`.
+        Conflict: `project_archived`, of either project.
     """
-    task = _lock(me, task_id, changes)
+    return _change_at_once(me, task_id, changes, expected) or _change(me, task_id, changes, expected)
+
+
+@transactional
+def _change(me: str, task_id: str, changes: Mapping[str, Any], expected: Expected) -> Resource:
+    is_linked = not _LINKED.isdisjoint(changes)
+    task = _lock_linked(me, task_id, changes) if is_linked else access.lock(me, task_id, to="update_task")
     expected.check(task.version)
     projects.check_open(task.archived_at)
-    values = dict(changes)
-    tag_ids = values.pop("tag_ids", None)
-    target = values.get("project_id", task.project_id)
-    moves = target != task.project_id
-    if moves:
-        values["number"] = _number_in(me, target)
-    is_new = moves or values.get("assigned_to_id") != task.assigned_to_id
-    _check_links(target, values.get("assigned_to_id") if is_new else None, tag_ids or ())
-    if moves:
-        tag_ids = _tags_of_same_name(task_id, target) if tag_ids is None else tag_ids
-        if "assigned_to_id" not in values and not _sees(target, task.assigned_to_id):
-            values["assigned_to_id"] = None
+    values = {name: value for name, value in changes.items() if name != "tag_ids"}
+    tags = _judge_links(task, values, changes.get("tag_ids")) if is_linked else None
     _check_dates(values.get("start_date", task.start_date), values.get("due_date", task.due_date), values)
     values = {name: value for name, value in values.items() if name == "number" or getattr(task, name) != value}
-    links_changed = tag_ids is not None and _set_tags(task_id, tag_ids)
-    if values or links_changed:
-        values |= _following(task, values)
-        session().connection().execute(_UPDATE, {**values, "updated_at": now(), "task": task_id})
-    return queries.TASK.get(me=me, task=task_id)
+    if not values and tags is None:
+        return queries.TASK.get(me=me, task=task_id)
+    moment = now()
+    values |= _following(task, values, moment)
+    new = {f"new_{name}": value for name, value in values.items()}
+    new |= {"tags": [tag["id"] for tag in tags or ()], "project": task.project_id, "target": values.get("project_id")}
+    changed = _update(frozenset(values), sets_tags=tags is not None)
+    resource = queries.SHAPE.resource(write(changed, None, me=me, task=task_id, moment=moment, **new))
+    if tags is not None:
+        resource.body["tags"] = tags  # The statement that gives a task tags still sees those from before.
+    return resource
 
 
-def _lock(me: str, task_id: str, changes: Mapping[str, Any]) -> Row[Any]:
-    """The task, locked; before it the projects whose members and tags the change is judged by.
+@lru_cache(maxsize=64)
+def _update(names: frozenset[str], *, sets_tags: bool) -> Statement:
+    """Changes these columns of a task, and what goes with them, and gives it as it is answered."""
+    along = [*(_SET_TAGS if sets_tags else ()), *([_COUNT_MOVE] if "project_id" in names else ())]
+    if words := _new(names, _task_words):
+        along.append(_its_words.values(words))
+    new = {**_new(names, _tasks), **_CHANGED}
+    change = update(_tasks).where(_tasks.c.id == _TASK_ID, access.MAY_CHANGE).values(new)
+    return Statement(change, returning=queries.RETURNED, along=along)
+
+
+def _new(names: frozenset[str], table: Table) -> dict[str, Any]:
+    """The new values of those columns that the table has."""
+    return {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in sorted(names) if name in table.c}
+
+
+def _change_at_once(me: str, task_id: str, changes: Mapping[str, Any], expected: Expected) -> Resource | None:
+    """Changes what can be judged and written by one statement, which saves three ways to the database and back.
+
+    Nothing is given where that does not do: other fields are to change, or the caller may not, or somebody else holds the
+    task; `_change` finds out.
+    """
+    if not changes or not changes.keys() <= _PLAIN or expected is not ANYTHING:
+        return None
+    new = {f"new_{name}": value for name, value in changes.items()}
+    completes = changes.get("status") in COMPLETED
+    try:
+        row = _update_at_once(frozenset(changes)).first_alone(me=me, task=task_id, moment=now(), completes=completes, **new)
+    except DBAPIError as error:
+        if is_transient(error):
+            return None
+        if error.connection_invalidated:
+            raise UnknownOutcome from error
+        raise
+    return queries.SHAPE.resource(row) if row else None
+
+
+@lru_cache(maxsize=16)
+def _update_at_once(names: frozenset[str]) -> Statement:
+    new, moment = _new(names, _tasks), bindparam("moment", type_=UtcDateTime())
+    if "status" in names:
+        new["completed_at"] = case((bindparam("completes", type_=Boolean()), func.coalesce(_tasks.c.completed_at, moment)))
+    # What is the same as before is written too, which costs less than to ask first, and counts as no change.
+    differs = or_(*(_tasks.c[name].is_distinct_from(new[name]) for name in sorted(names)))
+    new["version"] = _tasks.c.version + case((differs, 1), else_=0)
+    new["updated_at"] = case((differs, moment), else_=_tasks.c.updated_at)
+    # It never waits: who holds the task may change what is answered, and meanwhile the caller's rights may go. Where somebody
+    # has changed it since the statement began, what is locked is another version than what is seen.
+    free = aliased(Task)
+    version = select(free.version).where(free.id == _TASK_ID, access.may_change(free.project_id))
+    is_free = _tasks.c.version == version.with_for_update(of=free, skip_locked=True, key_share=True).scalar_subquery()
+    change = update(_tasks).where(_tasks.c.id == _TASK_ID, is_free).values(new)
+    return Statement(change, returning=queries.RETURNED)
+
+
+def _lock_linked(me: str, task_id: str, changes: Mapping[str, Any]) -> Row:
+    """The task, locked, with what its links are judged by; before it the projects that these belong to.
 
     Projects are always locked before what is in them, and in the order of their ids, so that no two changes wait for
     each other.
     """
-    if not _LINKED & changes.keys():
-        return access.lock(me, task_id, to="update_task")
-    project_id = access.find(me, task_id, to="update_task").project_id
-    held = [project_id, changes.get("project_id", project_id)]
-    session().connection().execute(_HOLD, {"me": me, "projects": held})
-    task = access.lock(me, task_id, to="update_task")
-    if task.project_id != project_id:
-        raise Overtaken
+    target, wanted = changes.get("project_id"), changes.get("tag_ids") or []
+    held = {row.id for row in _HOLD.rows(me=me, task=task_id, target=target)}
+    linked = {"target": target, "assignee": changes.get("assigned_to_id"), "tags": wanted}
+    task = access.lock(me, task_id, to="update_task", how=_LOCK_LINKED, **linked)
+    may_go_there = target is not None and (task.place_role or NO_ROLE) >= NEEDED["create_task"].value
+    if task.project_id not in held or (may_go_there and target not in held):
+        raise Overtaken  # It was moved, or a role given, since the projects were held.
     return task
 
 
-def _following(task: Row[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def _judge_links(task: Row, values: dict[str, Any], tag_ids: Sequence[str] | None) -> list[dict[str, Any]] | None:
+    """Refuses links that do not belong to where the task will be, and adds to the values what a move brings with it.
+
+    Returns:
+        The tags that the task shall have, as they are answered; none where they stay as they are.
+    """
+    moves = values.get("project_id", task.project_id) != task.project_id
+    if moves:
+        _check_target(task)
+        values["number"] = task.place_last_number + 1
+    assignee = values.get("assigned_to_id")
+    if assignee is not None and (moves or assignee != task.assigned_to_id) and not task.assignee_is_good:
+        raise _bad_assignee()
+    if moves and "assigned_to_id" not in values and task.assigned_to_id is not None and not task.assignee_sees:
+        values["assigned_to_id"] = None
+    if tag_ids is None and not moves:
+        return None
+    tags: list[dict[str, Any]] = orjson.loads(task.same_tags if tag_ids is None else task.given_tags)
+    if tag_ids is not None and len(tags) < len(set(tag_ids)):
+        raise _bad_tags()
+    return None if tags == orjson.loads(task.tags) else tags
+
+
+def _check_target(task: Row) -> None:
+    """Whether the caller may make tasks where this one is to go.
+
+    Raises:
+        Invalid, Forbidden, Conflict: they may not see it, or only see it, or it is archived.
+    """
+    if task.place_role is None or task.place_role == NO_ROLE:
+        raise Invalid.field("/project_id", "Not a project that you can see.")
+    projects.check(Role(task.place_role), "create_task")
+    projects.check_open(task.place_archived_at)
+
+
+def _following(task: Row, values: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
     """What changes because something else does."""
     following: dict[str, Any] = {}
     completes = values.get("status", task.status) in COMPLETED
     if completes != (task.status in COMPLETED):
-        following["completed_at"] = now() if completes else None
-    if "title" in values or "description" in values:
-        text = (values.get("title", task.title), values.get("description", task.description))
-        following["words"] = joined_words(*text)
+        following["completed_at"] = moment if completes else None
+    if not {"title", "description"}.isdisjoint(values):
+        following["words"] = spaced_words(*(values.get(name, getattr(task, name)) for name in ("title", "description")))
     return following
 
 
-def _number_in(me: str, target: str) -> int:
-    """The next number in the project that a task moves to."""
-    try:
-        return _take_number(me, target)
-    except NotFound as error:
-        raise Invalid.field("/project_id", "Not a project that you can see.") from error
+def _count_down(me: str, task_id: str) -> str | None:
+    """Takes a task off the count of its project, which is locked from here on; gives the project's id.
+
+    Nobody waits there for what they may not change: then nothing is counted, and locking the task says why.
+    """
+    row = _COUNT_DOWN.first(me=me, task=task_id)
+    return row.id if row else None
 
 
 @transactional
@@ -210,10 +398,13 @@ def delete_task(me: str, task_id: str, expected: Expected) -> None:
         Stale: it has another version than expected.
         Conflict: `project_archived`.
     """
+    counted = _count_down(me, task_id)
     task = access.lock(me, task_id, to="delete_task")
+    if task.project_id != counted:
+        raise Overtaken
     expected.check(task.version)
     projects.check_open(task.archived_at)
-    session().execute(delete(_tasks).where(_tasks.c.id == task_id))
+    _DELETE.rows(task=task_id)
 
 
 # --- rules ------------------------------------------------------------------------------------------------------------
@@ -225,59 +416,41 @@ def _check_dates(start: date | None, due: date | None, sent: Mapping[str, Any]) 
         raise Invalid.field(at, "start_date is after due_date.")
 
 
-def _sees(project_id: str, user_id: str | None) -> bool:
-    return user_id is None or projects.role_of(user_id, project_id) is not None
+def _bad_assignee() -> Invalid:
+    return Invalid.field("/assigned_to_id", "Not a user who can see the project.")
 
 
-def _check_links(project_id: str, assignee: str | None, tag_ids: Sequence[str]) -> None:
-    """An assignee must see the project and be able to log in, and a tag belong to it."""
-    if assignee is None and not tag_ids:
-        return
-    wanted = list(dict.fromkeys(tag_ids))
-    found = _LINKS.rows(project=project_id, assignee=assignee, tags=wanted)[0]
-    if assignee is not None and (found.role == NO_ROLE or not found.can_log_in):
-        raise Invalid.field("/assigned_to_id", "Not a user who can see the project.")
-    if found.tags < len(wanted):
-        raise Invalid.field("/tag_ids", "Not all of these are tags of the project.")
-
-
-def _tags_of_same_name(task_id: str, target: str) -> list[str]:
-    there = aliased(Tag)
-    same = (
-        select(there.id)
-        .join(Tag, Tag.name_key == there.name_key)
-        .join(TaskTag, TaskTag.tag_id == Tag.id)
-        .where(TaskTag.task_id == task_id, there.project_id == target)
-    )
-    return list(session().scalars(same))
-
-
-def _set_tags(task_id: str, tag_ids: Sequence[str]) -> bool:
-    """Gives a task these tags and no others; false if it has them already."""
-    has = set(session().scalars(select(TaskTag.tag_id).where(TaskTag.task_id == task_id)))
-    wanted = set(tag_ids)
-    if gone := has - wanted:
-        session().execute(delete(TaskTag).where(TaskTag.task_id == task_id, TaskTag.tag_id.in_(gone)))
-    if new := wanted - has:
-        session().execute(insert(TaskTag), [{"task_id": task_id, "tag_id": tag_id} for tag_id in sorted(new)])
-    return has != wanted
+def _bad_tags() -> Invalid:
+    return Invalid.field("/tag_ids", "Not all of these are tags of the project.")
 
 
 # --- what happens elsewhere -------------------------------------------------------------------------------------------
 
 
+_TAKE_OFF = Statement(
+    update(_tasks)
+    .where(among(_tasks.c.project_id, bindparam("projects", type_=Many(Id()))), _tasks.c.assigned_to_id.is_not(None))
+    .where(role_in_id(_tasks.c.project_id, _tasks.c.assigned_to_id) == NO_ROLE)
+    .values(assigned_to_id=None, **_CHANGED)
+)
+# Of someone whose account ends, in projects that stay: they see none of them any more.
+_ends_with_account = select(_projects.c.id).where(_projects.c.id == _tasks.c.project_id, _projects.c.owner_id == ME).exists()
+endings.of_account.append(
+    endings.Ending(
+        [update(_tasks).where(_tasks.c.assigned_to_id == ME, ~_ends_with_account).values(assigned_to_id=None, **_CHANGED)]
+    )
+)
+_tagged = select(TaskTag.task_id).where(TaskTag.tag_id == bindparam("tag", type_=Id()))
+_LOSE_TAG = Statement(update(_tasks).where(among(_tasks.c.id, _tagged)).values(_CHANGED))
+
+
 @events.sight_lost.connect
 def take_off_tasks(_: object, *, project_ids: Sequence[str]) -> None:
     """Takes whoever cannot see a project any more off the tasks assigned to them there."""
-    lost = role_in_id(_tasks.c.project_id, _tasks.c.assigned_to_id) == NO_ROLE
-    where = (among(_tasks.c.project_id, bindparam("projects", type_=Many(Id()))), _tasks.c.assigned_to_id.is_not(None), lost)
-    taken_off = update(_tasks).where(*where).values(assigned_to_id=None, version=_tasks.c.version + 1)
-    session().connection().execute(taken_off.values(updated_at=now()), {"projects": list(project_ids)})
+    _TAKE_OFF.rows(projects=project_ids, moment=now())
 
 
 @events.tag_deleting.connect
 def count_lost_tag(_: object, *, tag_id: str) -> None:
     """A task that loses a tag has changed."""
-    tagged = select(TaskTag.task_id).where(TaskTag.tag_id == tag_id)
-    changed = update(_tasks).where(_tasks.c.id.in_(tagged)).values(version=_tasks.c.version + 1, updated_at=now())
-    session().execute(changed)
+    _LOSE_TAG.rows(tag=tag_id, moment=now())

@@ -3,8 +3,9 @@
 from threading import Thread
 
 import pytest
+from sqlalchemy import event
 
-from tasktracker.core import events
+from tasktracker.extensions import db
 
 from ..people import PASSWORD, new_team, problem
 from ..projects.test_losing_sight import assigned
@@ -100,7 +101,7 @@ def test_the_password_and_the_version_are_judged_first(ada):
     is_refused(delete(ada))
 
 
-def test_nobody_is_added_anywhere_while_their_account_ends(ada, bob):
+def test_nobody_is_added_anywhere_while_their_account_ends(app, ada, bob):
     project, answers = bob.project(), []
 
     def add():
@@ -108,12 +109,18 @@ def test_nobody_is_added_anywhere_while_their_account_ends(ada, bob):
 
     adding = Thread(target=add)
 
-    def meanwhile(_, *, user_id):
-        adding.start()
-        adding.join(0.3)  # On both databases it has to wait for the end.
+    def meanwhile(_connection, _cursor, statement, *_):
+        if "DELETE FROM users" in statement:
+            adding.start()
+            adding.join(0.3)  # On both databases it has to wait for the end.
 
-    with events.user_deleting.connected_to(meanwhile):
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", meanwhile)
+    try:
         assert delete(ada).status_code == 204
+    finally:
+        event.remove(engine, "before_cursor_execute", meanwhile)
     adding.join()
     problem(answers[0], 404)
     assert [member["user"]["id"] for member in bob.get(f"/projects/{project['id']}/members").json] == [bob.id]

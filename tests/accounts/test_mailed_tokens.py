@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from tasktracker.accounts import sessions
+from tasktracker.accounts import queries, sessions
 from tasktracker.core import jobs
 
 from ..clock import later
@@ -297,5 +297,6 @@ def test_where_a_token_was_used_its_user_stays_known(strict, mail, app):
     person.again()
     assert len(mail(person.address)) == 1
     with app.app_context():
-        assert sessions.knows(person.person.id, "192.0.2.99")
-        assert not sessions.knows(person.person.id, "192.0.2.98")
+        account = queries.ACCOUNT.first(name=person.address)
+        assert sessions.knows(account, "192.0.2.99")
+        assert not sessions.knows(account, "192.0.2.98")

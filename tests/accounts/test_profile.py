@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from ..people import NOBODY, new_team, pointers, problem
+from ..people import NOBODY, new_person, new_team, pointers, problem
 
 READ_ONLY = {
     "id": NOBODY,
@@ -116,6 +116,15 @@ def test_a_freed_username_can_be_taken(ada, bob):
     name = ada.username
     assert ada.patch("/users/me", {"username": f"x{name}"[:32]}).status_code == 200
     assert bob.patch("/users/me", {"username": name}).json["username"] == name
+
+
+def test_an_address_that_nobody_has_confirmed_is_shown_as_such_by_every_answer(app):
+    someone = new_person(app, "someone", verified=False)
+    before = someone.get("/users/me")
+    changed = someone.patch("/users/me", {"timezone": "Europe/Berlin"})
+    after = someone.get("/users/me")
+    assert [answer.json["email_verified"] for answer in (before, changed, after)] == [False] * 3
+    assert changed.headers["ETag"] == after.headers["ETag"]
 
 
 def test_where_nothing_changes_nothing_is_written(ada):

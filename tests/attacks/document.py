@@ -86,7 +86,7 @@ class Document:
             ids=tuple(sorted(of("path"), key=path.index)),
             query=of("query"),
             headers=tuple(of("header")),
-            fields=self._resolved(content["schema"])["properties"] if content else None,
+            fields=self._fields(content["schema"]) if content else None,
             example=content.get("example", {}),
             shows=frozenset(shows),
             statuses=frozenset(answers),
@@ -98,6 +98,9 @@ class Document:
             kind, name = node["$ref"].split("/")[-2:]
             node = self.root["components"][kind][name]
         return node
+
+    def _fields(self, body: Any) -> dict[str, Any]:
+        return {name: self._resolved(rule) for name, rule in self._resolved(body)["properties"].items()}
 
     def _names(self, schema: Any) -> set[str]:
         """The names of the fields of a schema, at any depth."""

@@ -124,7 +124,7 @@ def test_deep_and_wide_bodies_are_refused_in_a_moment(stage):
 
 def test_a_letter_has_30_marks_at_most(stage):
     """Sorting more takes a time that grows with the square of their number; no language has as many."""
-    for marks, most in (("\u0301", 30), ("\u0301\u0323", 15), ("\u0344", 30), ("\u0f73", 30)):
+    for marks, most in (("\u0301", 30), ("\u0301\u0323", 15), ("\u0344", 15), ("\u0f73", 15)):
         task = stage.me.post("/tasks", {"title": f"a{marks * most}b", "description": f"a{marks * most}b" * 100})
         assert task.status_code == 201, marks
         for name in ("title", "description"):

@@ -70,8 +70,7 @@ def flask_process(environment: dict[str, str], *words: str, **kwargs: Any) -> "s
     )
 
 
-# A password's hash has a random salt, and words are stored in another way by each database.
-DIFFERENT = {"users.password_hash", "tasks.words"}
+DIFFERENT = {"users.password_hash"}  # It has a random salt.
 
 
 def all_rows(app: Flask) -> dict[str, list[tuple[str, ...]]]:

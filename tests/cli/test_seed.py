@@ -15,6 +15,7 @@ from .. import servers
 from .apps import PLAIN, all_rows, application, every, flask, new_app
 
 TINY = ("--users", "11", "--projects", "21", "--tasks", "50", "--tags", "3")
+SAID = "The user {} exists already; nothing was changed. The password was demo-password-please-change\n"
 
 
 def total(person, **query):
@@ -111,8 +112,17 @@ def test_the_planner_knows_the_tables(seeded):
 def test_a_second_run_changes_nothing(seeded):
     before = all_rows(seeded)
     result = flask(seeded, "seed", "--users", "5", "--tasks", "7", "--rng-seed", "2")
-    assert (result.exit_code, result.output) == (0, "The user demo exists already; nothing was changed.\n")
+    assert (result.exit_code, result.output) == (0, SAID.format("demo"))
     assert all_rows(seeded) == before
+
+
+def test_a_second_run_tells_the_name_that_the_demo_user_has_now(environment, tmp_path):
+    with new_app(environment, tmp_path) as app:
+        assert flask(app, "seed", *TINY).exit_code == 0
+        with app.app_context(), db.engine.begin() as connection:
+            connection.execute(text("UPDATE users SET username = 'ada.king' WHERE username = 'demo'"))
+        result = flask(app, "seed", *TINY)
+    assert (result.exit_code, result.output) == (0, SAID.format("ada.king"))
 
 
 def test_the_others_cannot_log_in(seeded):

@@ -95,6 +95,14 @@ def test_mails_go_out_while_workers_die_and_stop(app, environment, ada, bob):
     assert mails_waiting(app) == []
 
 
+def test_its_standard_output_is_for_lines_of_the_log(environment, tmp_path):
+    with (tmp_path / "out").open("w") as out, (tmp_path / "err").open("w") as err:
+        with working({**environment, "LOG_FORMAT": "json"}, stdout=out, stderr=err) as worker:
+            wait_for(lambda: "waits for jobs" in (tmp_path / "err").read_text(), "the worker")
+        assert worker.returncode == 0
+    assert [line for line in (tmp_path / "out").read_text().splitlines() if not line.startswith("{")] == []
+
+
 def test_with_an_inline_worker_gunicorn_sends_the_mail_itself(environments, applications, office):
     """As in development, where SQLite is the default."""
     person = new_person(applications("sqlite"))
@@ -164,4 +172,4 @@ def test_the_commands_are_ours_and_those_of_the_migrations(environment):
     with another(environment, RATELIMIT_ENABLED="true") as limited:
         listed = flask(limited, "--help").output.partition("Commands:")[2]
     names = {line.split()[0] for line in listed.splitlines() if line.strip() and not line.startswith("    ")}
-    assert names == {"check-config", "db", "openapi", "seed", "users", "worker"}
+    assert names == {"check-config", "db", "doctor", "export", "import", "openapi", "seed", "sessions", "users", "worker"}

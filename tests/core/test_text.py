@@ -49,6 +49,18 @@ def test_control_characters_and_surrogates_are_refused_at_the_ends_too(character
                 clean(text, multiline=multiline)
 
 
+# Characters that are taken apart into a letter and marks, or into several marks, and letters that the marks join.
+@pytest.mark.parametrize("letter", ["a", "é", "ǘ", "\u0958", "\ufb2a"])
+@pytest.mark.parametrize("mark", ["\u0301", "\u0323", "\u0344", "\u0f73", "\u0f81"])
+def test_what_is_taken_once_is_taken_again(letter, mark):
+    taken = []
+    for number in range(40):
+        with suppress(UnprintableError):
+            taken.append(clean(letter + number * mark))
+    assert [clean(text) for text in taken] == taken
+    assert 10 < len(taken) < 40  # There is an end, for each of them.
+
+
 def test_several_lines():
     assert clean("a\r\nb\n\tc", multiline=True) == "a\nb\n\tc"
     for text in ("a\nb", "a\tb", "a\rb"):

@@ -7,11 +7,13 @@ import time
 from contextlib import closing
 
 import pytest
+from flask_migrate import upgrade
 from sqlalchemy import func, make_url, select, text
 
 from tasktracker.accounts.models import RefreshToken, Session, User
 from tasktracker.core.database import session
 from tasktracker.core.jobs import Job
+from tasktracker.extensions import db
 
 from ..core.another import another
 from ..people import PASSWORD, new_person, problem
@@ -107,6 +109,15 @@ def test_not_ready_without_migrations(environment, tmp_path):
         detail = problem(application.test_client().get("/readyz"), 503)["detail"]
     assert "migrations" in words(detail)
     assert "database" not in words(detail)
+
+
+@pytest.mark.parametrize(("number", "status"), [("0001", 503), ("9999", 200)])
+def test_ready_with_the_migrations_of_the_next_version_and_not_of_the_one_before(environment, tmp_path, number, status):
+    with another(environment, DATABASE_URL=f"sqlite:///{tmp_path / 'other.db'}") as application, application.app_context():
+        upgrade()
+        with db.engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = :number"), {"number": number})
+        assert application.test_client().get("/readyz").status_code == status
 
 
 def test_without_redis_answers_stay_right_from_the_table(app, without_redis, ada):

@@ -1,10 +1,12 @@
 """PostgreSQL fails, in every way it can, under a service that has connections to it."""
 
+import os
 import secrets
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from flask_migrate import upgrade
@@ -63,6 +65,34 @@ def test_without_postgresql_all_is_503_in_time_and_well_again_at_once(site, serv
         site.is_away(site.read())
         site.lacks("database", "migrations")
         problem(site.app.test_client().get("/api/v1/tasks"), 401)
+    site.is_well_again()
+
+
+@contextmanager
+def _cut_when_new(site, proxy):
+    """Connections that are open are cut, and each new one as soon as it is there."""
+
+    def cut(connection, _) -> None:
+        with socket.socket(fileno=os.dup(connection.fileno())) as end:
+            end.shutdown(socket.SHUT_RDWR)
+
+    with site.app.app_context():
+        engines = list(db.engines.values())
+    for engine in engines:
+        event.listen(engine, "connect", cut)
+    try:
+        proxy.cut()
+        yield
+    finally:
+        for engine in engines:
+            event.remove(engine, "connect", cut)
+
+
+def test_connections_that_die_at_once_are_503(site, proxy):
+    site.is_well()
+    with _cut_when_new(site, proxy):
+        site.is_away(site.read())
+        site.is_away(site.write())
     site.is_well_again()
 
 
@@ -147,7 +177,9 @@ def kill_a_transaction(site, server):
         answer = threads.submit(site.write)
 
         def waiting():
-            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT%'")
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ '^(PREPARE|EXECUTE)'"
+            )
             return cursor.fetchone() == (1,)
 
         wait_for(waiting, "the insert")

@@ -131,7 +131,8 @@ def test_workers_that_are_killed_while_they_write_lose_nothing_that_was_acknowle
             os.kill(pid, signal.SIGKILL)
         assert write.result(20) == 0
         assert service.ask("GET", "/users/me")[0] == 200  # The connection waits until there is a worker again.
-        assert not set(before) & set(live.workers(service.process.pid))
+        # Another worker answers before the master has heard of every death.
+        wait_for(lambda: not set(before) & set(live.workers(service.process.pid)), "the end of the workers")
     assert service.done == done
     service.lost_nothing()
 

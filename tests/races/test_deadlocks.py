@@ -162,6 +162,24 @@ def test_who_ends_their_account_waits_for_teams_and_projects_before_anyone_waits
         assert ended.result(20).status_code == 204
 
 
+def test_who_leaves_a_team_waits_for_it_before_anyone_waits_for_its_projects_and_for_these_in_order(ada, bob, url):
+    """Everyone locks teams before projects, and projects in the order of their ids."""
+    team = new_team(ada.app, ada, bob)
+    first, second = sorted((ada.project(), ada.project()), key=lambda project: project["id"])
+    for project in (second, first):
+        ada.add_team(project, team)
+    for table, row, free in (("teams", team, [first, second]), ("projects", first["id"], [second])):
+        with connected(url) as other, watch(url) as watching, ThreadPoolExecutor(1) as thread:
+            lock(other, table, row)
+            left = thread.submit(bob.delete, f"/teams/{team}/members/{bob.id}")
+            wait_for(partial(someone_waits, watching), "who leaves")
+            for project in free:
+                assert lock(other, "projects", project["id"], "NO KEY UPDATE NOWAIT")
+            other.connection.commit()
+            assert left.result(20).status_code == 204
+        ada.add_to_team(team, bob)
+
+
 def test_who_uses_a_mailed_link_waits_for_its_user_before_anyone_waits_for_the_link(ada, url):
     """Whoever changes a password or an address locks the user before the links that this ends."""
     secret, row = secrets.token_hex(16), new_id()

@@ -82,6 +82,17 @@ def test_a_member_that_many_put_is_one(ada, bob):
     assert members[bob.id] in [answer.json for answer in answers]
 
 
+def test_a_member_of_a_team_that_many_put_is_one(services, ada, bob):
+    team = new_team(services.app, ada)
+    roles = ["member", "admin"] * 6
+    answers = together([partial(ada.put, f"/teams/{team}/members/{bob.id}", {"role": role}) for role in roles])
+    assert statuses(answers) == {200: 12}
+    assert [answer.json["role"] for answer in answers] == roles
+    members = {row["user"]["id"]: row for row in ada.get(f"/teams/{team}/members").json}
+    assert set(members) == {ada.id, bob.id}
+    assert members[bob.id] in [answer.json for answer in answers]
+
+
 def test_a_team_and_its_member_that_many_put_are_one(services, ada, bob):
     project, team = ada.project(), new_team(services.app, ada)
     puts = [partial(ada.put, f"/projects/{project['id']}/teams/{team}", {"role": "member"})] * 5

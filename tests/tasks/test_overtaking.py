@@ -1,11 +1,16 @@
 """One request is about to commit while another begins: what the second judges by must be what the first leaves."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
+from sqlalchemy import event, text
 from werkzeug.test import TestResponse
 
+from tasktracker.extensions import db
+
 from ..people import new_team, pointers, problem
+from ..racing import hold
 
 Request = Callable[[], TestResponse]
 
@@ -194,3 +199,75 @@ def test_who_is_being_removed_from_a_team_brings_it_nowhere(app, ada, bob, proje
     )
     assert removed.status_code == 204
     problem(brought, 404)
+
+
+@pytest.mark.parametrize(
+    "second", [{"status": "done"}, {"priority": "high"}, {"title": "Other"}], ids=lambda fields: next(iter(fields))
+)
+def test_what_is_answered_after_a_wait_is_what_the_version_holds(ada, project, overtake, second):
+    """Else who writes back what they were answered would undo the other change, and `If-Match` would let them."""
+    task, tag = ada.task(project), ada.tag(project)
+    tagged, changed = overtake(change(ada, task, tag_ids=[tag["id"]]), change(ada, task, **second))
+    assert (tagged.status_code, changed.status_code) == (200, 200)
+    assert [one["id"] for one in changed.json["tags"]] == [tag["id"]]
+    assert changed.headers["ETag"] == ada.get(f"/tasks/{task['id']}").headers["ETag"]
+    assert changed.json["updated_at"] > tagged.json["updated_at"]
+
+
+@pytest.mark.parametrize("body", [{"status": "done"}, {"title": "Other"}], ids=str)
+@pytest.mark.parametrize("loses", ["role", "project"])
+@pytest.mark.parametrize("holder", ["writes", "only looks"])
+def test_who_waits_for_a_task_is_judged_by_what_holds_then(ada, bob, body, loses, holder):
+    """Meanwhile the one who waits for somebody else loses the right to change it."""
+    app = ada.app
+    if app.config["SETTINGS"].is_sqlite:
+        return  # One writer at a time: nobody can take a right away meanwhile.
+    project = ada.project()
+    ada.add(project, bob)
+    task = ada.task(project)
+    with app.app_context():
+        engine = db.engine
+    with ThreadPoolExecutor(1) as threads, engine.connect() as other:
+        hold(other, "tasks", task["id"])
+        if holder == "writes":
+            other.execute(text("UPDATE tasks SET version = version + 1 WHERE id = :task"), {"task": task["id"]})
+        waiting = threads.submit(change(bob, task, **body))
+        wait([waiting], timeout=0.3)
+        if loses == "role":
+            assert ada.delete(f"/projects/{project['id']}/members/{bob.id}").status_code == 204
+        else:
+            assert ada.patch(f"/projects/{project['id']}", {"archived": True}).status_code == 200
+        other.commit()
+        problem(waiting.result(10), 404 if loses == "role" else 409)
+
+
+def test_who_is_being_removed_makes_no_task(ada, bob, project, overtake):
+    removed, made = overtake(lambda: ada.delete(f"/projects/{project['id']}/members/{bob.id}"), creation(bob, project))
+    assert removed.status_code == 204
+    assert pointers(made) == {"/project_id"}
+    assert ada.get("/tasks").json == []
+
+
+def test_a_role_given_while_a_task_moves_does_not_let_it_in_unseen(app, ada, bob, project):
+    """The place it moves to is held before it is judged, or the move begins anew."""
+    target, task = ada.project(name="Target"), bob.task(bob.project())
+    ada.add(target, bob, "viewer")
+    seen = []
+
+    def give(_connection, _cursor, statement, *_):
+        if "place_role" in statement and not seen:
+            seen.append(threads.submit(ada.add, target, bob, "member").result(10))
+
+    with app.app_context():
+        engine = db.engine
+    if app.config["SETTINGS"].is_sqlite:
+        return  # One writer at a time.
+    with ThreadPoolExecutor(1) as threads:
+        event.listen(engine, "before_cursor_execute", give)
+        try:
+            moved = bob.patch(f"/tasks/{task['id']}", {"project_id": target["id"]})
+        finally:
+            event.remove(engine, "before_cursor_execute", give)
+    assert (len(seen), moved.status_code, moved.json["number"]) == (1, 200, 1)
+    assert ada.task(target)["number"] == 2
+    assert ada.get(f"/projects/{target['id']}").json["task_count"] == 2

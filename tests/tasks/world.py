@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from tasktracker.core.database import session, transactional
 from tasktracker.core.text import fold, words
-from tasktracker.tasks.models import Priority, Status, Task
+from tasktracker.tasks.models import Priority, Status, Task, TaskWords
 
 from ..people import Person, new_person, new_team
 
@@ -125,6 +125,7 @@ def _spread_times(app: Flask, tasks: Iterable[str], dice: random.Random) -> None
         for task in tasks:
             created, updated = (MOMENT + timedelta(hours=dice.randint(0, 30), microseconds=dice.choice([0, 1])) for _ in "12")
             session().execute(update(Task).where(Task.id == task).values(created_at=created, updated_at=updated))
+            session().execute(update(TaskWords).where(TaskWords.task_id == task).values(created_at=created))
 
     with app.app_context():
         spread()

@@ -4,7 +4,6 @@ from typing import Any
 
 from flask import Response, current_app, request
 
-from ...core.blueprint import NO_ID
 from ...core.errors import NotFound, Unauthenticated
 from ...core.http import answer_once, answer_page, no_content
 from ...core.models import now
@@ -26,14 +25,12 @@ def log_in(body: dict[str, Any]) -> Response:
 
     Takes a username, or an e-mail address, and a password. Every refusal is the same 401.
     """
-    # Nobody is looked up like anybody, so that the time tells nothing.
-    account = login.find_account(body["username"]) or NO_ID
     # A name and an address are counted apart: one count would tell that they are of one account.
     name = fold(body["username"])
-    limits.count_login(name, request.remote_addr, known=sessions.knows(account, request.remote_addr))
     answer = login.log_in(
-        account,
+        name,
         body["password"],
+        count=lambda known: limits.count_login(name, request.remote_addr, known=known),
         verified_only=current_app.config["REQUIRE_EMAIL_VERIFICATION"],
         ip_address=request.remote_addr,
         user_agent=request.headers.get("User-Agent"),

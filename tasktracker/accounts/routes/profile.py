@@ -6,6 +6,7 @@ from flask import Response
 
 from ...core.http import answer, no_content
 from ...core.results import Expected
+from ...core.schemas import example_of
 from .. import limits, queries
 from ..schemas import AccountDeletion, MeChange, MeSchema
 from ..services import deletion, users
@@ -24,7 +25,8 @@ def get_me() -> Response:
 
 
 @blueprint.route("/users/me", method="PATCH", conditional=True, conflicts=["username_taken"])
-@blueprint.arguments(MeChange())
+# Another name would lock whoever tries it out of what they log in with.
+@blueprint.arguments(MeChange(), example=example_of(MeChange(exclude=("username",))))
 @blueprint.response(200, MeSchema())
 def update_me(changes: dict[str, Any], expected: Expected) -> Response:
     """Change my profile

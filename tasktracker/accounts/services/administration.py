@@ -6,9 +6,9 @@ from sqlalchemy import select
 
 from ...core import audit
 from ...core.database import session, transactional
-from ...core.errors import Conflict, NotFound
+from ...core.errors import Conflict, NotFound, Unavailable
 from ...core.models import now
-from .. import mails, sessions
+from .. import mailed_tokens, mails, sessions
 from ..models import User
 
 _BY = "command line"
@@ -68,6 +68,37 @@ def send_reset(username: str) -> bool:
     mails.enqueue(mails.RESET, key=f"reset:{user.email_key}", email_key=user.email_key)
     audit.record("reset_sent", user_id=user.id, by=_BY)
     return True
+
+
+def end_all_sessions() -> int:
+    """Ends every session, and every mailed token that was not used; how many sessions there were.
+
+    A backup that was restored has brought those back that ended after it was made.
+
+    Raises:
+        Unavailable: Redis or the database does not answer; some may have ended.
+    """
+    _end_mailed_tokens()
+    ended = 0
+    try:
+        while some := _end_some_sessions():
+            ended += some
+    except Unavailable as error:
+        raise Unavailable("Redis or the database does not answer: perhaps not all have ended. Run this again.") from error
+    return ended
+
+
+@transactional
+def _end_mailed_tokens() -> None:
+    mailed_tokens.end_all()
+
+
+@transactional
+def _end_some_sessions() -> int:
+    ended = sessions.end_some()
+    if not ended:
+        audit.record("all_sessions_ended", by=_BY)
+    return ended
 
 
 def _changed(user: User, happened: str, **fields: Any) -> bool:

@@ -2,17 +2,35 @@
 
 from typing import Any
 
+from sqlalchemy import String, bindparam, func, update
 from sqlalchemy.exc import IntegrityError
 
-from ...core import audit
-from ...core.database import session, transactional, violated
+from ...core import audit, jobs
+from ...core.database import transactional, violated
 from ...core.errors import Forbidden
-from ...core.models import now
 from ...core.results import Resource
 from ...core.text import fold
+from ...core.types import UtcDateTime, table_of
 from .. import mailed_tokens, mails, queries, sessions
 from ..models import Purpose, User
 from . import users
+
+_PROOFS = (Purpose.verify_address, Purpose.change_address)
+_moment = bindparam("moment", type_=UtcDateTime())
+_proven = (
+    update(table_of(User))
+    .where(User.id == queries.ME)
+    .values(
+        email=bindparam("email", type_=String()),
+        email_key=bindparam("email_key", type_=String()),
+        email_verified_at=_moment,
+        activated_at=func.coalesce(User.activated_at, _moment),
+        updated_at=_moment,
+        version=User.version + 1,
+    )
+)
+_CONFIRM = mailed_tokens.using([_proven])
+_CHANGE = mailed_tokens.using([_proven, *mailed_tokens.ending(Purpose.reset_password), jobs.job_insert()])
 
 
 def check_open(registration: str) -> None:
@@ -65,23 +83,20 @@ def verify_address(token: str, address: str | None) -> None:
             a change has ended.
         Unavailable: the blocklist does not answer.
     """
-    row = mailed_tokens.use(token, Purpose.verify_address, Purpose.change_address, address=sessions.ip_of(address))
-    user = session().get_one(User, row.user_id, with_for_update={"key_share": True}, populate_existing=True)
+    row = mailed_tokens.find(token, *_PROOFS)
     changes = row.purpose == Purpose.change_address.name
-    # A change that a thief asked for ends with the thief's session, or with the account.
-    is_still_wanted = user.disabled_at is None and sessions.is_live_now(row.session_id)
-    if not (is_still_wanted if changes else user.email_key == fold(row.email)):
+    # A change ends with the account, and a proof is of the address that the account has.
+    if not (row.disabled_at is None if changes else row.email_key == fold(row.mailed_to)):
         raise mailed_tokens.refusal()
-    old = user.email
-    user.change(email=row.email, email_key=fold(row.email), email_verified_at=now(), activated_at=user.activated_at or now())
+    values = {"me": row.user_id, "email": row.mailed_to, "email_key": fold(row.mailed_to)}
+    if changes:
+        values |= {**mailed_tokens.ending_values(Purpose.reset_password), **mails.values(mails.ADDRESS_CHANGED, to=row.email)}
     try:
-        session().flush()
+        mailed_tokens.use(_CHANGE if changes else _CONFIRM, token, *_PROOFS, address=sessions.ip_of(address), **values)
     except IntegrityError as error:
         if violated(error) == "uq_users_email_key":
             raise mailed_tokens.refusal() from error
         raise
-    audit.record("address_changed" if changes else "address_confirmed", user_id=user.id)
+    audit.record("address_changed" if changes else "address_confirmed", user_id=row.user_id)
     if changes:
-        mailed_tokens.drop(user.id, Purpose.reset_password)
-        mails.enqueue(mails.ADDRESS_CHANGED, to=old)
-        sessions.end_all(user.id, but=row.session_id)
+        sessions.end_all(row.user_id, but=row.session_id)

@@ -2,15 +2,27 @@
 
 from typing import Any
 
+from sqlalchemy import select, true
+
 from ...core import audit, events
 from ...core.database import session, transactional
 from ...core.errors import NotFound
 from ...core.models import now
 from ...core.results import Expected, Resource
+from ...core.statement import Statement
 from ...core.text import fold, spaced_words
+from ...core.types import table_of
+from ...core.writing import Changing, differing
 from .. import queries
 from ..models import User
 from ..passwords import hash_password
+
+_LOCK = Statement(
+    select(User.id, User.version, User.username, User.display_name, User.timezone)
+    .where(User.id == queries.ME)
+    .with_for_update(key_share=True)
+)
+_CHANGES = Changing(queries.PROFILE_SHAPE, table_of(User), true())
 
 
 def words_of(username: str, display_name: str) -> str:
@@ -74,17 +86,18 @@ def add(
 
 @transactional
 def update_profile(me: str, changes: dict[str, Any], expected: Expected) -> Resource:
-    """Changes one's own profile.
+    """Changes one's own profile; a change that changes nothing gives it as it is.
 
     Raises:
         Stale: it has another version than expected.
         Conflict: `username_taken`.
     """
-    user = session().get(User, me, with_for_update={"key_share": True}, populate_existing=True)
+    user = _LOCK.first(me=me)
     if user is None:
         raise NotFound
     expected.check(user.version)
-    if user.change(**changes):
-        user.words = words_of(user.username, user.display_name)
-    session().flush()
-    return queries.PROFILE.get(me=me)
+    values = differing(user, changes)
+    if not values:
+        return queries.PROFILE.get(me=me)
+    names = (values.get("username", user.username), values.get("display_name", user.display_name))
+    return _CHANGES.change(user, {**values, "words": words_of(*names)})

@@ -1,6 +1,6 @@
 """Python loads this at its start where the folder is in PYTHONPATH: whoever loads the application says so, and waits.
 
-Wherever a worker of gunicorn loads it, the application or a part of it: its master does not.
+That is the master of gunicorn, before it makes workers.
 """
 
 import os

@@ -1,0 +1,201 @@
+"""docs/operation.md: its commands back a service up that is being written to, and restore it into a fresh instance."""
+
+import itertools
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+from flask import Flask
+from flask_migrate import upgrade
+
+from . import servers
+from .accounts.asking import OTHER, again, forget, goes_on, is_over, no_such_token, post
+from .accounts.tokens import is_refused, me, refresh
+from .cli.apps import all_rows, every
+from .conftest import BACKENDS, PATIENT, SECRETS
+from .core.another import another
+from .live import ROOT, serving
+from .people import Person, new_person, new_team
+from .post import PostOffice, do_jobs
+from .remote import Remote, remote
+
+NAME = "tasktracker_restored"  # As the page calls the new database.
+QUIET = {"LOG_LEVEL": "WARNING", "RATELIMIT_ENABLED": "false", "INLINE_WORKER": "false"}
+# What nobody writes to while the backup is made.
+AT_REST = (
+    "users",
+    "teams",
+    "team_members",
+    "project_members",
+    "tags",
+    "task_tags",
+    "sessions",
+    "refresh_tokens",
+    "mailed_tokens",
+)
+
+
+def page(*headings: str) -> str:
+    """The commands that stand below these headings, one within the other."""
+    text = (ROOT / "docs" / "operation.md").read_text()
+    for level, heading in enumerate(headings, 2):
+        text = re.split(rf"^#{{2,{level}}} ", text.partition(f"\n{'#' * level} {heading}\n")[2], flags=re.MULTILINE)[0]
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert blocks, headings
+    return "\n".join(blocks)
+
+
+def run(environment: dict[str, str], *headings: str) -> str:
+    """Pastes them into a shell that has the service's settings; gives what they say."""
+    path = f"{Path(sys.executable).parent}:{servers.postgresql_programs()}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", page(*headings)],
+        cwd=ROOT,
+        env={**environment, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(params=BACKENDS)
+def places(request: pytest.FixtureRequest, tmp_path: Path, office: PostOffice) -> Iterator[tuple[str, dict, dict]]:
+    """The chapter of the page, the settings of a service, and those of a fresh one that takes its place."""
+    mail = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(office.port), "MAIL_DEFAULT_SENDER": "tracker@example.com"}
+    common = {**QUIET, **PATIENT, **mail, "BACKUPS": str(tmp_path / "backups")}
+    old, new = ({**common, "INSTANCE_PATH": str(tmp_path / name)} for name in ("old", "new"))
+    if request.param == "sqlite":
+        # The keys are those that are kept beside the database.
+        yield "The embedded database", {**old, "APP_ENV": "development"}, {**new, "APP_ENV": "development"}
+        return
+    with servers.own(servers.PostgreSQL) as server:
+        found_by = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGUSER": "postgres"}
+        both = {"APP_ENV": "testing", "REDIS_URL": servers.redis_url(), **found_by, **SECRETS}
+        fresh = f"{server.url.rpartition('/')[0]}/{NAME}"
+        yield "PostgreSQL", {**old, **both, "DATABASE_URL": server.url}, {**new, **both, "DATABASE_URL": fresh}
+
+
+@contextmanager
+def writing(ada: Remote) -> Iterator[list[str]]:
+    """Somebody makes one task after the other; gives the titles of those that were acknowledged."""
+    done: list[str] = []
+    stop = threading.Event()
+
+    def write() -> None:
+        for number in itertools.count(1):
+            if stop.is_set():
+                return
+            ada.task(title=f"task{number}")
+            done.append(f"task{number}")
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        servers.wait_for(lambda: len(done) > 20, "tasks")
+        yield done
+        written = len(done)
+        servers.wait_for(lambda: len(done) > written + 20, "more tasks")
+    finally:
+        stop.set()
+        thread.join()
+
+
+def mailed(app: Flask, office: PostOffice, address: str) -> str:
+    """The token of a link to choose another password."""
+    assert post(app, "/auth/forgot-password", email=address).status_code == 202
+    do_jobs(app)
+    return office.to(address)[-1].token
+
+
+def within(app: Flask, person: Person) -> Person:
+    """The same user with the same tokens, before another instance."""
+    return Person(app, person.id, person.username, person.email, person.access_token, person.refresh_token)
+
+
+def test_a_backup_that_is_made_while_people_write_is_restored_into_a_fresh_instance(places, office):
+    chapter, old, new = places
+    with ExitStack() as stack:
+        app = stack.enter_context(another(old))
+        with app.app_context():
+            upgrade()
+        url = stack.enter_context(serving(old))
+        ada, bob, gone = remote(app, [url], "ada"), new_person(app, "bob"), new_person(app, "gone")
+        new_team(app, bob, gone)
+        bob.add(bob.project(name="Shared"), gone)
+        token = mailed(app, office, bob.email)
+        at_rest = all_rows(app)
+        with writing(ada) as done:
+            before = len(done)
+            run(old, chapter, "Back up")
+        # What a backup does not know: a logout, a link that was used, and through it the end of another session.
+        assert gone.post("/auth/logout").status_code == 204
+        assert post(app, "/auth/reset-password", token=token, password=OTHER).status_code == 204
+        is_over(gone)
+        forget(app, gone)  # As days later.
+
+    run(new, chapter, "Restore")
+    with another(new) as app:
+        restored = all_rows(app)
+        assert {name: restored[name] for name in AT_REST} == {name: at_rest[name] for name in AT_REST}
+        assert all(restored[name] for name in AT_REST if "tag" not in name)
+        ada, bob, gone = (within(app, person) for person in (ada, bob, gone))
+        tasks = every(ada, "/tasks", sort="created_at")
+        assert before <= len(tasks) <= len(done)
+        assert [task["title"] for task in tasks] == done[: len(tasks)]
+        assert [task["number"] for task in tasks] == list(range(1, len(tasks) + 1))
+        assert [task["title"] for task in ada.get("/tasks", query={"search": "task7"}).json][-1:] == ["task7"]
+        assert refresh(gone).status_code == 200, "what has ended lives again"
+
+        told = run({**new, "LOG_LEVEL": "INFO", "LOG_FORMAT": "json"}, "After a restore")
+        assert '"event":"all_sessions_ended"' in told
+        for person in (ada, bob, gone):
+            is_over(person)
+        no_such_token(post(app, "/auth/reset-password", token=token, password=OTHER))
+        goes_on(again(ada))
+        assert again(ada).task(title="next")["number"] == len(tasks) + 1
+        assert app.test_client().get("/readyz").status_code == 200
+
+
+def test_forward_and_back(tmp_path):
+    environment = {"APP_ENV": "development", "INSTANCE_PATH": str(tmp_path), **QUIET, **SECRETS}
+    run(environment, "Upgrade")
+    with another(environment) as app:
+        assert app.test_client().get("/readyz").status_code == 200
+
+
+def set_clock(**delta: float) -> time_machine.travel:
+    """The clock of the server is set by so much, and runs on."""
+    return time_machine.travel(datetime.now(UTC) + timedelta(**delta), tick=True)
+
+
+def test_a_clock_that_goes_back_logs_people_out_until_they_log_in_again(ada):
+    task, unseen = ada.task(), again(ada)
+    with set_clock(minutes=-10):
+        is_refused(me(unseen))
+        is_refused(refresh(unseen))
+        since = again(ada)
+        assert since.get(f"/tasks/{task['id']}").json == task
+        earlier = since.task()
+        assert earlier["created_at"] < task["created_at"]
+    goes_on(unseen)
+    goes_on(since)
+    assert [found["id"] for found in ada.get("/tasks").json] == [task["id"], earlier["id"]]
+
+
+def test_a_clock_that_goes_forward_costs_a_refresh_and_one_that_is_set_right_again_a_login(ada):
+    with set_clock(minutes=20):
+        is_refused(me(ada))
+        pair = refresh(ada).json
+    is_refused(me(ada, pair["access_token"]))
+    is_refused(refresh(ada, pair["refresh_token"]))
+    goes_on(again(ada))
