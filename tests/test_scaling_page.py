@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint
 
 from config import load
-from tasktracker.core import database
+from tasktracker.core import postgresql
 from tasktracker.tasks.models import Task
 
 AT_ONCE, A_MINUTE, LOAD = 1 / 5, 6, 1 / 2  # Who works at the same time, how much they ask, how busy a core shall be.
@@ -103,7 +103,7 @@ def test_the_sizes_follow_from_those_that_were_measured(root, page):
 
 def test_what_a_pooler_must_set_is_what_connections_ask_for(page, tmp_path):
     settings = load({"APP_ENV": "testing", "INSTANCE_PATH": str(tmp_path)})
-    asked = dict(re.findall(r"-c (\w+)=(\S+)", database._postgresql_options(settings)))
+    asked = dict(re.findall(r"-c (\w+)=(\S+)", postgresql.connect_args(settings)["options"]))
     said = dict(re.findall(r"^ALTER ROLE tasktracker SET (\w+) = '?([^';]+)'?;$", page, re.MULTILINE))
     in_ms = {name: f"{float(value[:-1]) * 1000:.0f}" for name, value in said.items() if name.endswith("_timeout")}
     assert {**said, **in_ms} == asked

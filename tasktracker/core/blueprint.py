@@ -5,7 +5,6 @@ OpenAPI document, so the two cannot differ.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
@@ -104,7 +103,7 @@ class Blueprint(_Untyped):
         """
 
         def decorator(view: View) -> View:
-            apidoc: dict[str, Any] = deepcopy(getattr(view, "_apidoc", {}))
+            apidoc: dict[str, Any] = getattr(view, "_apidoc", {})
             taken = {parameter["in"] for parameter in apidoc.get("arguments", {}).get("parameters", ())}
             repeatable = method == "POST" and not rule.startswith("/auth/")
 

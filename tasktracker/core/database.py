@@ -2,29 +2,25 @@
 
 import re
 import secrets
-import select
-import sqlite3
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial, wraps
-from time import monotonic
+from functools import wraps
+from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
 
 from flask import Flask
-from psycopg2 import extensions
-from sqlalchemy import Connection, Dialect, Engine, Index, UniqueConstraint, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
-from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy import Connection, Engine, Index, UniqueConstraint, event, make_url
+from sqlalchemy.engine.interfaces import ExceptionContext
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from config import Settings
 
 from ..extensions import Base, db
-from . import deadline, metrics, spending
+from . import deadline, metrics
 from .errors import Conflict, Refusal, Unavailable
 
 P = ParamSpec("P")
@@ -43,12 +39,8 @@ class UnknownOutcome(Unavailable):
     )
 
 
-_UUID_OID = 2950  # PostgreSQL's number of the type.
 READ = "read"  # The name of the engine for statements outside a transaction.
 _ATTEMPTS = 3
-_USED = "used"  # Whether a connection was handed out before.
-_BEGUN = "begun"  # When a connection of SQLite began its statement.
-_STEPS = 100_000  # Of SQLite's machine, some milliseconds: after so many it asks whether to go on.
 # Serialization failure, deadlock, and a row that was deleted before it could be referred to: the same work may succeed,
 # or be refused with its proper reason, when it is done anew.
 _TRANSIENT = ("40001", "40P01", "23503")
@@ -64,20 +56,13 @@ def engine_config(settings: Settings) -> dict[str, Any]:
     """The part of Flask's configuration that Flask-SQLAlchemy reads."""
     breaker = deadline.Breaker(max(settings.database_statement_timeout, settings.database_lock_timeout))
     options: dict[str, Any] = {
+        "connect_args": _driver(settings).connect_args(settings),
         "hide_parameters": True,
         "poolclass": deadline.pool_of(breaker),
         "pool_size": 8,
         "max_overflow": 0,
         "pool_timeout": settings.database_pool_timeout,
     }
-    if settings.is_sqlite:
-        options["connect_args"] = {"timeout": settings.sqlite_busy_timeout, "factory": spending.TimedConnection}
-    else:
-        options["connect_args"] = {
-            "options": _postgresql_options(settings),
-            "application_name": "tasktracker",
-            "cursor_factory": spending.CountingCursor,
-        }
     url = make_url(settings.database_url)
     return {
         "SQLALCHEMY_DATABASE_URI": url,
@@ -87,17 +72,13 @@ def engine_config(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _postgresql_options(settings: Settings) -> str:
-    """What each connection asks of PostgreSQL; migrations and sample data lift the limits for themselves."""
-    limits = {
-        "statement_timeout": settings.database_statement_timeout,
-        "lock_timeout": settings.database_lock_timeout,
-        "idle_in_transaction_session_timeout": settings.database_idle_timeout,
-    }
-    # One plan serves all values. What is asked all the time is in memory, where a row is found by an index as fast as the
-    # next one in the table.
-    planner = "-c jit=off -c plan_cache_mode=force_generic_plan -c random_page_cost=1.1 -c max_parallel_workers_per_gather=0"
-    return " ".join(["-c timezone=UTC", planner, *(f"-c {name}={seconds * 1000:.0f}" for name, seconds in limits.items())])
+def _driver(settings: Settings) -> ModuleType:
+    """What concerns one of the two databases alone; the driver of the other is not loaded."""
+    if settings.is_sqlite:
+        from . import sqlite as driver  # noqa: PLC0415
+    else:
+        from . import postgresql as driver  # noqa: PLC0415
+    return driver
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -107,21 +88,8 @@ def init_app(app: Flask, settings: Settings) -> None:
         for name, engine in (("transactions", db.engine), ("statements", db.engines[READ])):
             if settings.metrics_token:
                 metrics.watch(engine, name)
-            if settings.is_sqlite:
-                # What was answered is on the disk before, as with PostgreSQL. Tests suffer no power cut, and write a lot.
-                synchronous = "NORMAL" if settings.app_env == "testing" else "FULL"
-                event.listen(engine, "connect", partial(_set_up_sqlite, synchronous))
-                event.listen(engine, "connect", partial(_bound_sqlite, settings.database_statement_timeout))
-                event.listen(engine, "before_cursor_execute", _start_clock)
-            else:
-                event.listen(engine, "do_connect", partial(_connect, settings.database_connect_timeout))
-                event.listen(engine, "connect", _read_ids_as_text)
-                event.listen(engine, "checkout", _refuse_closed)
-                event.listen(engine, "handle_error", _give_up_unprepared)
-        if settings.is_sqlite:
-            event.listen(db.engine, "begin", _begin_immediate)
-        else:
-            deadline.install()
+            event.listen(engine, "handle_error", _give_up_unprepared)
+        _driver(settings).set_up(db.engine, db.engines[READ], settings)
     app.wsgi_app = _bounded(app.wsgi_app, settings.database_request_timeout)
 
 
@@ -133,39 +101,6 @@ def _bounded(wsgi_app: Callable[..., Iterable[bytes]], seconds: float) -> Callab
             return wsgi_app(*request)
 
     return run
-
-
-def _connect(seconds: float, dialect: Dialect, _: object, words: list[Any], named: dict[str, Any]) -> DBAPIConnection:
-    """A new connection; libpq's own time-out does not count where the driver waits in `deadline`."""
-    try:
-        with deadline.at_most(seconds):
-            return dialect.connect(*words, **named)
-    except deadline.Overdue:
-        deadline.silent()
-        raise
-
-
-def _read_ids_as_text(connection: Any, _: object) -> None:
-    """Undoes what SQLAlchemy has set: objects for UUIDs, which would become text again (1.5 microseconds for each id)."""
-    extensions.register_type(extensions.new_type((_UUID_OID,), "id", extensions.UNICODE), connection)
-
-
-def _refuse_closed(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
-    """Has the pool replace a connection that PostgreSQL has closed: nothing else is to be read from one that is idle.
-
-    It takes a microsecond; SQLAlchemy's own way, to ask for something each time, a round trip. A connection that was opened
-    just now is left to its first statement, whose error says what is wrong: of replacements that die at once the pool says
-    that it was used wrongly.
-    """
-    if _USED not in record.info:
-        record.info[_USED] = True
-        return
-    if connection.closed:
-        raise DisconnectionError
-    poller = select.poll()
-    poller.register(connection.fileno(), select.POLLIN)
-    if poller.poll(0):
-        raise DisconnectionError
 
 
 def _give_up_unprepared(context: ExceptionContext) -> None:
@@ -180,8 +115,10 @@ def unbounded() -> Generator[None]:
     if not is_on_postgresql():
         yield
         return
+    from . import postgresql  # noqa: PLC0415 - see `_driver`.
+
     db.engine.dispose()
-    with deadline.uninstalled():
+    with postgresql.uninstalled():
         yield
     db.engine.dispose()
 
@@ -191,31 +128,6 @@ def lift_limits(connection: Connection) -> None:
     if is_on_postgresql():
         for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
-
-
-def _set_up_sqlite(synchronous: str, connection: sqlite3.Connection, _: object) -> None:
-    connection.isolation_level = None  # The driver must not begin transactions of its own.
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", f"synchronous={synchronous}"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _bound_sqlite(seconds: float, connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
-    """Ends a statement of a request that takes too long, as PostgreSQL does."""
-
-    def is_over() -> bool:
-        return monotonic() - record.info[_BEGUN] > seconds and deadline.is_bounded()
-
-    record.info[_BEGUN] = monotonic()
-    connection.set_progress_handler(is_over, _STEPS)
-
-
-def _start_clock(connection: Connection, *_: object) -> None:
-    connection.info[_BEGUN] = monotonic()
-
-
-def _begin_immediate(connection: Connection) -> None:
-    # A transaction that begins as a reader and turns into a writer fails when another has written meanwhile.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def is_on_postgresql() -> bool:

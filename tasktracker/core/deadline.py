@@ -1,21 +1,16 @@
 """How long a request, or a job, may wait for PostgreSQL in all.
 
-PostgreSQL ends what takes too long while it works (`statement_timeout`), but one that is frozen, or behind a network that
-swallows everything, ends nothing, and its driver would wait for ever. So the driver waits here: each wait uses up what
-`at_most` has granted, and with nothing left it raises `Overdue` and the connection is given up. Only waiting counts, and
-not the time that a slow client takes for its body. Commands are granted nothing, and wait as long as it takes.
+Each wait of the driver (see `postgresql`) and for a connection uses up what `at_most` has granted; with nothing left it
+raises `Overdue`, and the connection is given up. Only waiting counts, and not the time that a slow client takes for its
+body. Commands are granted nothing, and wait as long as it takes.
 """
 
-import select
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from math import inf
 from time import monotonic
-from typing import Any
 
-import psycopg2
-from psycopg2 import extensions
 from sqlalchemy import QueuePool
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -27,7 +22,7 @@ from . import metrics, spending
 _PAUSE = 0.5  # Seconds in which nobody asks a PostgreSQL that is silent.
 
 
-class Overdue(psycopg2.OperationalError):
+class Overdue(Exception):
     """PostgreSQL did not answer in the time that was granted."""
 
 
@@ -65,7 +60,7 @@ class Breaker:
         return False
 
 
-class _Grant:
+class Grant:
     """The seconds that are left for waiting, and whom one waits for."""
 
     def __init__(self, seconds: float, breaker: Breaker | None) -> None:
@@ -73,7 +68,8 @@ class _Grant:
         self.breaker = breaker
 
 
-_grant: ContextVar[_Grant | None] = ContextVar("grant", default=None)
+_grant: ContextVar[Grant | None] = ContextVar("grant", default=None)
+granted = _grant.get
 
 
 @contextmanager
@@ -84,45 +80,20 @@ def at_most(seconds: float) -> Generator[None]:
         Overdue: they are used up; from within, by whatever waits.
     """
     outer = _grant.get()
-    granted = seconds if outer is None else min(seconds, outer.left)
-    own = _Grant(granted, outer.breaker if outer else None)
+    most = seconds if outer is None else min(seconds, outer.left)
+    own = Grant(most, outer.breaker if outer else None)
     token = _grant.set(own)
     try:
         yield
     finally:
         _grant.reset(token)
         if outer is not None:
-            outer.left -= granted - own.left
+            outer.left -= most - own.left
 
 
 def is_bounded() -> bool:
     """Whether time was granted at all, as it is to requests and jobs and not to commands."""
     return _grant.get() is not None
-
-
-def wait(connection: Any) -> None:
-    """Waits for PostgreSQL; psycopg2 calls it whenever it would wait itself.
-
-    Raises:
-        Overdue: it took too long; psycopg2 then closes the connection.
-    """
-    grant = _grant.get()
-    begun = monotonic()
-    try:
-        while (state := connection.poll()) != extensions.POLL_OK:
-            left = None if grant is None else max(0.0, grant.left - (monotonic() - begun))
-            poller = select.poll()
-            poller.register(connection.fileno(), select.POLLIN if state == extensions.POLL_READ else select.POLLOUT)
-            if not poller.poll(None if left is None else left * 1000):
-                silent(for_seconds=left or 0.0)
-                raise Overdue("PostgreSQL did not answer in time")
-        if grant is not None and grant.breaker is not None:
-            grant.breaker.close()
-    finally:
-        waited = monotonic() - begun
-        spending.current().database += waited
-        if grant is not None:
-            grant.left -= waited
 
 
 def silent(*, for_seconds: float = inf) -> None:
@@ -171,18 +142,3 @@ def pool_of(breaker: Breaker) -> type[QueuePool]:
 
     OwnQueue.breaker = breaker
     return Pool
-
-
-def install() -> None:
-    """Has psycopg2 wait here, for all connections of this process."""
-    extensions.set_wait_callback(wait)
-
-
-@contextmanager
-def uninstalled() -> Generator[None]:
-    """Has psycopg2 wait by itself, as COPY needs it; for new connections, in a process that does nothing else."""
-    extensions.set_wait_callback(None)
-    try:
-        yield
-    finally:
-        extensions.set_wait_callback(wait)

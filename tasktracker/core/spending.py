@@ -1,17 +1,13 @@
 """What a request, or a job, spends: how long it waits for the database and for Redis, on how many statements and rows.
 
 Whoever waits adds to the account of what is in hand here; the line in the log and the metrics read it. On PostgreSQL the
-driver's waits are counted (see `deadline`), with those for a connection and for a commit; on SQLite, which works in this
-process, its own work.
+driver's waits are counted, with those for a connection and for a commit; on SQLite, which works in this process, its own
+work.
 """
 
-import sqlite3
 from contextvars import ContextVar
 from time import perf_counter
 from typing import Any
-
-from psycopg2 import extensions
-from typing_extensions import override
 
 
 class Spending:
@@ -41,63 +37,10 @@ def begin() -> Spending:
 _ASIDE = ("PREPARE", "DEALLOCATE", "BEGIN", "PRAGMA")
 
 
-def _ran(query: str, cursor: Any) -> None:
+def ran(query: str, cursor: Any) -> None:
+    """Counts a statement that a driver's cursor has run, and the rows that it knows of."""
     if not query.startswith(_ASIDE):
         account = current()
         account.statements += 1
         if cursor.rowcount > 0:
             account.rows += cursor.rowcount
-
-
-class CountingCursor(extensions.cursor):
-    """PostgreSQL's cursor, which has all rows when a statement was run."""
-
-    @override
-    def execute(self, query: Any, vars: Any = None) -> None:
-        super().execute(query, vars)
-        _ran(query, self)
-
-
-class TimedCursor(sqlite3.Cursor):
-    """SQLite's cursor, which looks for rows when they are fetched, and says how many it has written."""
-
-    @override
-    def execute(self, query: str, *values: Any) -> "TimedCursor":
-        begun = perf_counter()
-        try:
-            super().execute(query, *values)
-        finally:
-            current().database += perf_counter() - begun
-        _ran(query, self)
-        return self
-
-    @override
-    def fetchall(self) -> list[Any]:
-        begun = perf_counter()
-        rows = super().fetchall()
-        account = current()
-        account.database += perf_counter() - begun
-        account.rows += len(rows)
-        return rows
-
-    @override
-    def fetchone(self) -> Any:
-        row = super().fetchone()
-        current().rows += row is not None
-        return row
-
-
-class TimedConnection(sqlite3.Connection):
-    """SQLite's connection, whose commit waits for the disk."""
-
-    @override
-    def cursor(self, factory: Any = TimedCursor) -> Any:
-        return super().cursor(factory)
-
-    @override
-    def commit(self) -> None:
-        begun = perf_counter()
-        try:
-            super().commit()
-        finally:
-            current().database += perf_counter() - begun

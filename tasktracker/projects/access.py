@@ -5,6 +5,7 @@ database at each request and never kept.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -20,7 +21,6 @@ from sqlalchemy import (
     type_coerce,
     union,
 )
-from sqlalchemy.orm import aliased
 
 from ..accounts.access import CAN_LOG_IN
 from ..accounts.models import Team, TeamMember, User
@@ -50,8 +50,11 @@ NEEDED: dict[str, Role] = {
 }
 NO_ROLE = -1
 ME: BindParameter[str] = bindparam("me", type_=Id())
+# Under names of their own, these tables are never taken for those of the statement around.
+_found, _member, _team, _belongs = (table_of(model).alias() for model in (Project, ProjectMember, ProjectTeam, TeamMember))
 
 
+@cache
 def role_in(project: AnyColumn, owner: AnyColumn, user: AnyColumn = ME) -> ColumnElement[int]:
     """The role of a user in a project as a number; -1 for none.
 
@@ -60,15 +63,17 @@ def role_in(project: AnyColumn, owner: AnyColumn, user: AnyColumn = ME) -> Colum
         owner: the id of its owner.
         user: the id of the user.
     """
-    # Under names of their own, these tables are never taken for those of the statement around.
-    own, team, belongs = aliased(ProjectMember), aliased(ProjectTeam), aliased(TeamMember)
-    # What they compare with belongs to the statement around, also where that is not the next one.
-    direct = select(_number(own.role)).where(own.project_id == project, own.user_id == user).correlate_except(own)
+    # What is compared with belongs to the statement around, also where that is not the next one.
+    direct = (
+        select(_number(_member.c.role))
+        .where(_member.c.project_id == project, _member.c.user_id == user)
+        .correlate_except(_member)
+    )
     by_team = (
-        select(func.max(_number(team.role)))
-        .join(belongs, belongs.team_id == team.team_id)
-        .where(team.project_id == project, belongs.user_id == user)
-        .correlate_except(team, belongs)
+        select(func.max(_number(_team.c.role)))
+        .join(_belongs, _belongs.c.team_id == _team.c.team_id)
+        .where(_team.c.project_id == project, _belongs.c.user_id == user)
+        .correlate_except(_team, _belongs)
     )
     roles = [
         case((owner == user, Role.owner.value), else_=NO_ROLE),
@@ -77,10 +82,10 @@ def role_in(project: AnyColumn, owner: AnyColumn, user: AnyColumn = ME) -> Colum
     return type_coerce(greatest(*roles), Integer())
 
 
+@cache
 def role_in_id(project: AnyColumn, user: AnyColumn = ME) -> ColumnElement[int]:
     """The role of a user in the project of an id that need not exist; null if it does not."""
-    found = aliased(Project)
-    return select(role_in(found.id, found.owner_id, user)).where(found.id == project).scalar_subquery()
+    return select(role_in(_found.c.id, _found.c.owner_id, user)).where(_found.c.id == project).scalar_subquery()
 
 
 def projects_of(user: AnyColumn = ME) -> AnySelect:
@@ -133,10 +138,10 @@ def find(user_id: str, project_id: str, *, to: str = "read") -> Role:
 
 
 PROJECT, OTHER, TEAM = (bindparam(name, type_=Id()) for name in ("project", "other", "team"))
-_own, _brought, _mine = aliased(ProjectMember), aliased(ProjectTeam), aliased(TeamMember)
-_own_role = select(_number(_own.role)).where(_own.project_id == PROJECT, _own.user_id == OTHER)
-_team_role = select(_number(_brought.role)).where(_brought.project_id == PROJECT, _brought.team_id == TEAM)
-_is_mine = select(_mine.role).where(_mine.team_id == TEAM, _mine.user_id == ME).exists()
+_own, _brought, _mine = (table_of(model).alias() for model in (ProjectMember, ProjectTeam, TeamMember))
+_own_role = select(_number(_own.c.role)).where(_own.c.project_id == PROJECT, _own.c.user_id == OTHER)
+_team_role = select(_number(_brought.c.role)).where(_brought.c.project_id == PROJECT, _brought.c.team_id == TEAM)
+_is_mine = select(_mine.c.role).where(_mine.c.team_id == TEAM, _mine.c.user_id == ME).exists()
 # What a change in a project is judged by, beside the project itself: of the caller, of another user, of a team.
 MY_ROLE: Mapping[str, ColumnElement[Any]] = {"role": role_in_id(PROJECT)}
 USER_THERE: Mapping[str, ColumnElement[Any]] = {
