@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, SmallInteger, and_, bindparam, func, select, type_coerce
-from sqlalchemy.orm import aliased
 
 from ..core import endings
 from ..core.errors import Forbidden, NotFound
@@ -56,19 +55,19 @@ def find(user_id: str, team_id: str, *, to: str = "read") -> TeamRole:
 
 TEAM, OTHER = bindparam("team", type_=Id()), bindparam("other", type_=Id())
 NO_ROLE = -1
-_member, _admin = aliased(TeamMember), aliased(TeamMember)
+_member, _admin = table_of(TeamMember).alias(), table_of(TeamMember).alias()
 
 
 def _role_of(user: AnyColumn) -> ColumnElement[int]:
     """The role of a user in the team as a number; -1 for none."""
-    role = select(type_coerce(_member.role, SmallInteger())).where(_member.team_id == TEAM, _member.user_id == user)
+    role = select(type_coerce(_member.c.role, SmallInteger())).where(_member.c.team_id == TEAM, _member.c.user_id == user)
     return func.coalesce(role.scalar_subquery(), NO_ROLE)
 
 
 def other_admin(team: AnyColumn, user: AnyColumn) -> ColumnElement[bool]:
     """Whether a team has an admin who can log in, whatever becomes of this user."""
-    admins = select(_admin.user_id).join(User, User.id == _admin.user_id).where(CAN_LOG_IN)
-    others = (_admin.team_id == team, _admin.user_id != user, _admin.role == TeamRole.admin.name)
+    admins = select(_admin.c.user_id).join(User, User.id == _admin.c.user_id).where(CAN_LOG_IN)
+    others = (_admin.c.team_id == team, _admin.c.user_id != user, _admin.c.role == TeamRole.admin.name)
     return admins.where(*others).correlate_except(_admin, User).exists()
 
 

@@ -17,7 +17,6 @@ from itertools import count
 from typing import Any, TypeAlias
 
 from sqlalchemy import BindParameter, Connection, Dialect, Engine
-from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import Delete, Insert, Update
@@ -139,7 +138,8 @@ class _Compiled:
 
     def __init__(self, source: Statement, dialect: Dialect) -> None:
         # One spelling of parameters for both databases, which is then put into the database's own.
-        self._dialect: Any = dialect if is_postgresql(dialect) else SQLiteDialect(paramstyle="pyformat")
+        kind: Any = type(dialect)
+        self._dialect: Any = dialect if is_postgresql(dialect) else kind(paramstyle="pyformat")
         self._binds: dict[str, BindParameter[Any]] = {}
         along = self._along(source.along) if is_postgresql(dialect) else ""
         compiler = source.statement.compile(dialect=self._dialect)

@@ -3,7 +3,6 @@
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, select
-from sqlalchemy.orm import aliased
 
 from ..core.errors import NotFound
 from ..core.statement import Row, Statement
@@ -20,15 +19,15 @@ _found = (
     .where(Task.id == bindparam("task", type_=Id()), _role > NO_ROLE)
 )
 _FIND = Statement(_found)
-_project = aliased(Project)
+_project = table_of(Project).alias()
 
 
 def may_change(project_id: AnyColumn) -> ColumnElement[bool]:
     """For a statement that changes a task of this project: the caller may, and the project is open."""
     return (
-        select(_project.id)
-        .where(_project.id == project_id, _project.archived_at.is_(None))
-        .where(role_in(_project.id, _project.owner_id) >= projects.NEEDED["update_task"].value)
+        select(_project.c.id)
+        .where(_project.c.id == project_id, _project.c.archived_at.is_(None))
+        .where(role_in(_project.c.id, _project.c.owner_id) >= projects.NEEDED["update_task"].value)
         .exists()
     )
 

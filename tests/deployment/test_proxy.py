@@ -12,7 +12,7 @@ import pytest
 from tasktracker.core.errors import TooLarge, Unavailable
 from tasktracker.core.http import code_of, title_of
 
-from ..servers import free_port
+from ..servers import free_port, wait_for
 from .asking import is_problem, post, request, send
 from .nginx import Nginx
 
@@ -74,6 +74,8 @@ def test_the_id_comes_through_and_no_query_string_is_logged(proxy):
     connection = HTTPConnection("127.0.0.1", proxy.port)
     answer = request(connection, "GET", "/api/v1/openapi.json?token=never", headers={"X-Request-ID": "abc"})
     assert (answer.status, answer.headers["X-Request-ID"]) == (200, "abc")
+    # The line is written when the answer is sent, so a client may be faster.
+    wait_for(lambda: any(each["request_id"] == "abc" for each in proxy.log()), "the line in the log")
     text = (proxy.folder / "access.log").read_text()
     assert "never" not in text + (proxy.folder / "log").read_text()
     (line,) = [each for each in proxy.log() if each["request_id"] == "abc"]
