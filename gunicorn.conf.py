@@ -56,7 +56,7 @@ bind = f"127.0.0.1:{port}"
 # Threads of a worker (WEB_THREADS) are for clients that connect directly; behind a buffering proxy one is faster.
 workers = 1 if settings.is_sqlite else number("WEB_CONCURRENCY", 2, 1000)
 threads = number("WEB_THREADS", 8 if settings.is_sqlite else 1, 1000)
-# The application is made once, before the workers are forked: they share its memory (46 MiB each instead of 73), and one that
+# The application is made once, before the workers are forked: they share its memory (44 MiB each instead of 73), and one that
 # takes the place of another answers at once. It connects to nothing before the first request. SIGHUP changes the number of
 # workers and nothing else: new code and new settings want a new start.
 preload_app = True
