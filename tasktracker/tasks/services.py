@@ -113,7 +113,8 @@ _ADD_TAGS = Statement(insert(_task_tags).from_select(["task_id", "tag_id"], _cho
 # Where a task will be, and what its assignee, its tags and its number are judged by there.
 _place = func.coalesce(_TARGET, _tasks.c.project_id)
 _there = aliased(Project)
-_same = select(Tag.name_key).join(TaskTag, TaskTag.tag_id == Tag.id).where(TaskTag.task_id == _tasks.c.id)
+# Two selects deep, so that the task is named: left to itself, it would be all tasks there are.
+_same = select(Tag.name_key).join(TaskTag, TaskTag.tag_id == Tag.id).where(TaskTag.task_id == _tasks.c.id).correlate(_tasks)
 _new_tag = aliased(Tag)
 
 

@@ -46,6 +46,19 @@ def test_tags_are_kept_by_name_in_any_case(ada, here, there):
     assert [ada.get(f"/tags/{tag}").json["task_count"] for tag in tags] == [0] * 4
 
 
+def test_tags_of_other_tasks_are_not_taken_along(ada, bob, here, there):
+    """Neither those of one's own other tasks nor those of strangers, whose words nobody learns in this way."""
+    theirs = bob.project()
+    bob.task(theirs, tag_ids=[bob.tag(theirs, "secret")["id"]])
+    kept, *_ = [ada.tag(there, name) for name in ("own", "other", "secret")]
+    own, other = (ada.tag(here, name)["id"] for name in ("own", "other"))
+    ada.task(here, tag_ids=[other])
+    task = ada.task(here, tag_ids=[own])
+    assert [tag["id"] for tag in ada.patch(f"/tasks/{task['id']}", {"project_id": there["id"]}).json["tags"]] == [kept["id"]]
+    bare = ada.task(here)
+    assert ada.patch(f"/tasks/{bare['id']}", {"project_id": there["id"]}).json["tags"] == []
+
+
 @pytest.mark.parametrize("way", ["direct", "team", "owner", "none"])
 def test_an_assignee_is_kept_where_they_see_the_target(app, ada, bob, *, here, there, way):
     ada.add(here, bob)
