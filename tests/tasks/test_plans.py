@@ -15,7 +15,9 @@ from config import load
 from tasktracker import create_app
 from tasktracker.core.models import new_id
 from tasktracker.core.reading import Param, Question, is_several
+from tasktracker.core.statement import Statement
 from tasktracker.extensions import db
+from tasktracker.tasks import access, services
 from tasktracker.tasks.queries import TASKS
 from tasktracker.tasks.schemas import TaskQuery
 
@@ -224,3 +226,26 @@ def test_few_rows_are_read_and_none_of_other_projects(scene):
             foreign, _ = explained(connection, NOBODY, asked)
             assert rows_read(foreign) == 0, f"{name}: somebody reads what they may not see"
     assert wrong == {}
+
+
+def test_no_statement_that_is_about_one_task_looks_at_all(scene):
+    """Of those that change a task or judge a change; a select within, left to itself, would name every task there is."""
+    found = {name: one for room in (services, access) for name, one in vars(room).items() if isinstance(one, Statement)}
+    assert {"_FIND", "_LOCK_LINKED", "_DELETE"} <= set(found)
+    with db.engine.connect() as connection:
+        looked_at = {name: scanned(connection, one.compiled(connection.dialect)) for name, one in found.items()}
+    assert {name: tables for name, tables in looked_at.items() if tables} == {}
+
+
+def scanned(connection: Connection, compiled: Any) -> list[str]:
+    """The tables of tasks of which the database would read every row."""
+    nothing = [None] * len(compiled._values)
+    if connection.dialect.name == "sqlite":
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled.sql}", tuple(nothing)).all()
+        return [row.detail for row in rows if re.match("SCAN (tasks|task_words|task_tags)\\b", row.detail)]
+    cursor = connection.connection.cursor()
+    cursor.execute("DEALLOCATE ALL")
+    cursor.execute(f"PREPARE asked {compiled.prepare}")
+    cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE asked {compiled.execute}", nothing)
+    read = [node for node in nodes(cursor.fetchone()[0][0]["Plan"]) if node["Node Type"] == "Seq Scan"]
+    return [node["Relation Name"] for node in read if node["Relation Name"] in ("tasks", "task_words", "task_tags")]
