@@ -37,7 +37,7 @@ from .sources import Told, json_lines
 from .writing import AT_ONCE, BY, Counts, Values, check_rules, count, insert_rows, insert_tasks
 
 _HEAD = HeadLine()
-_ALIKE = select(User.id, User.username, User.email_key, User.activated_at).where(
+_ALIKE = select(User.id, User.username, User.email_key, User.activated_at, User.email_verified_at).where(
     or_(
         User.id == bindparam("id", type_=Id()),
         User.email_key == bindparam("email_key", type_=String()),
@@ -193,10 +193,18 @@ class _Restoring:
         username, email_key = person["username"], fold(person["email"])
         found = self._connection.execute(_ALIKE, {"id": person["id"], "email_key": email_key, "username": username}).all()
         same = [one for one in found if one.id == person["id"]] or [
-            one for one in found if one.email_key == email_key and one.activated_at is not None
+            one for one in found if one.email_key == email_key and one.email_verified_at is not None
+        ]
+        # Whoever only says that an address is theirs gets nothing of its owner's.
+        unconfirmed = [
+            one for one in found if one.email_key == email_key and (one.activated_at is not None or one.username == username)
         ]
         if same:
             self._people[username] = same[0].id
+        elif unconfirmed:
+            told = f"email: {unconfirmed[0].username} has this address here, and has to confirm it first."
+            self._faults.add(line, told)
+            self._strangers = True
         elif any(one.username == username for one in found):
             self._faults.add(line, f"username: {username} is somebody here who has another address.")
             self._strangers = True

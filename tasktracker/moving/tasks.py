@@ -169,7 +169,7 @@ class _Importing:
             if self._faults.count > before:
                 continue
             if not self._seen.add(values["number"]):
-                self._faults.add(line, "A line before this one is the same task.")
+                self._faults.add(line, "A line before this one is the same task, or was given its number.")
             elif task is None:
                 here.add(values)
                 made.append(values)
@@ -267,6 +267,7 @@ class _Here:
         found = {row["id"]: {**row, "tag_ids": set[str]()} for row in (*by_name, *by_number)}
         for task_id, tag_id in connection.execute(_LINKS, {"tasks": list(found)}):
             found[task_id]["tag_ids"].add(tag_id)
+        self._project_id = project_id
         self._by_name: dict[str, Values] = {row["external_id"]: found[row["id"]] for row in by_name}
         self._by_number: dict[int, Values] = {row["number"]: found[row["id"]] for row in by_number}
 
@@ -284,6 +285,6 @@ class _Here:
             row.pop("external_id", None)  # What is empty takes nothing away.
         elif number and task is None and number in self._by_number:
             faults.add(line, f"number: {number} is a task with another external_id, or with none.")
-        elif number and task is not None and number != task["number"]:
+        elif number and task is not None and task["project_id"] == self._project_id and number != task["number"]:
             faults.add(line, f"number: The task with this external_id has the number {task['number']}.")
         return task

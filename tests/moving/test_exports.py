@@ -163,6 +163,26 @@ def test_people_are_known_by_their_addresses(app, elsewhere, tmp_path):
     assert told[1] == f"  line 2: username: {here.username} is somebody here who has another address."
 
 
+def test_whoever_has_not_confirmed_an_address_gets_nothing_of_its_owners(app, elsewhere, tmp_path):
+    ada = new_person(app, "ada")
+    ada.task(title="Secret")
+    document = objects(exported(app, tmp_path, "--user", ada.username))
+    mallory = new_person(elsewhere, "mallory", verified=False)
+    document[1]["email"] = mallory.email
+    told = refused(elsewhere, tmp_path, "json", lines(*document), "--create-people")
+    assert told[1:] == [f"  line 2: email: {mallory.username} has this address here, and has to confirm it first."]
+    lock_out(elsewhere, mallory, "unconfirmed")  # As one who has registered under the owner's name and waits.
+    document[1]["username"] = mallory.username
+    for line in document[2:]:
+        line |= {name: mallory.username for name in ("owner", "created_by") if name in line}
+    assert refused(elsewhere, tmp_path, "json", lines(*document), "--create-people") == told
+    document[1]["username"] = "ada"
+    for line in document[2:]:
+        line |= {name: "ada" for name in ("owner", "created_by") if name in line}
+    imported(elsewhere, tmp_path, "json", lines(*document), "--create-people")
+    assert [task["title"] for task in every(let_in(elsewhere, "ada"), "/tasks")] == ["Secret"]
+
+
 def test_projects_go_beside_those_that_are_there(app, elsewhere, tmp_path):
     ada = new_person(app, "ada")
     ada.task(title="Far")

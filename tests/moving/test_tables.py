@@ -156,8 +156,8 @@ FAULTS = {
     "a control character": ({"description": "a\x00b"}, "description: Control characters"),
     "a long tag": ({"tags": "x" * 51}, "tags.0: Length must be between 1 and 50."),
     "a long external_id": ({"external_id": "x" * 256}, "external_id: Length must be between 1 and 255."),
-    "the same line": ({"external_id": "first"}, "A line before this one is the same task."),
-    "the same number": ({"number": "2"}, "A line before this one is the same task."),
+    "the same line": ({"external_id": "first"}, "A line before this one is the same task, or was given its number."),
+    "the same number": ({"number": "2"}, "A line before this one is the same task, or was given its number."),
     "another number": ({"external_id": "here", "number": "9"}, "number: The task with this external_id has the number 1."),
 }
 
@@ -214,7 +214,8 @@ def test_the_first_faults_are_told_and_all_are_counted(app, into, tmp_path):
 
 def test_the_same_task_is_found_however_far_apart_its_lines_are(app, into, tmp_path):
     table = rows(*({"external_id": f"x{number % 1100}", "title": f"Task {number}"} for number in range(1101)))
-    assert refused(app, tmp_path, "csv", table, *into)[1:] == ["  line 1102: A line before this one is the same task."]
+    told = refused(app, tmp_path, "csv", table, *into)
+    assert told[1:] == ["  line 1102: A line before this one is the same task, or was given its number."]
 
 
 BROKEN = {
@@ -304,6 +305,18 @@ def test_a_task_that_moved_on_is_left_alone_and_a_deleted_one_made_again(app, ad
     assert said.startswith("Made 1 tasks")
     assert "Left alone: 1 tasks that have moved to another project." in said
     assert set(tasks(ada)) == {"A", "D"}
+
+
+def test_a_table_whose_tasks_have_numbers_is_imported_again_after_one_has_moved(app, ada, into, tmp_path):
+    imported(app, tmp_path, "csv", rows({"external_id": "a", "title": "A"}, {"external_id": "b", "title": "B"}), *into)
+    table = exported(app, tmp_path, *into, "--format", "csv")
+    target = ada.project(key="TO")
+    ada.task(target)  # So that the number there is not the one that it had here.
+    moved = ada.patch(f"/tasks/{tasks(ada)['A']['id']}", {"project_id": target["id"]})
+    assert (moved.status_code, moved.json["number"]) == (200, 2)
+    said = imported(app, tmp_path, "csv", table, *into)
+    assert said.startswith("Made 0 tasks and 0 tags, changed 0 tasks, and left 1 as they were.")
+    assert "Left alone: 1 tasks that have moved to another project." in said
 
 
 def test_spreadsheets_see_no_formulas(app, ada, project, into, tmp_path):
