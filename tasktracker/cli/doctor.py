@@ -34,7 +34,7 @@ from ..extensions import Base, db
 _PATIENCE = 5.0  # Seconds for what the database is asked in one check, and for a worker to do a job.
 _MOST_APART = 5.0  # Seconds between the clocks; whether a token is good, and a job is due, is told by them.
 _MISSING = text(
-    "SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE to_regclass(quote_ident(name)) IS NULL OR NOT ("
+    "SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE NOT ("
     "has_table_privilege(quote_ident(name), 'SELECT') AND has_table_privilege(quote_ident(name), 'INSERT') AND "
     "has_table_privilege(quote_ident(name), 'UPDATE') AND has_table_privilege(quote_ident(name), 'DELETE'))"
 )
@@ -130,6 +130,10 @@ def _migrations(_: Settings) -> str:
 def _writing(_: Settings) -> str:
     """Writes a row and takes it back; on PostgreSQL, rights are each table's own."""
     names = [table.name for table in Base.metadata.sorted_tables]
+    with db.engine.connect() as connection:
+        there = db.inspect(connection).get_table_names()
+    if lost := sorted(set(names) - set(there)):
+        raise Fault(f"Tables are missing: {', '.join(lost)}.", "Somebody has removed them: restore the last backup.")
     if is_on_postgresql():
         with db.engine.connect() as connection:
             missing = connection.execute(_MISSING, {"names": names}).scalars().all()

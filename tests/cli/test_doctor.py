@@ -145,6 +145,13 @@ def test_migrations_that_are_missing_older_or_newer(environment, tmp_path):
             assert mend in fault(app, "migrations")
 
 
+def test_a_table_that_somebody_has_removed(environment, tmp_path):
+    with new_app(environment, tmp_path) as app:
+        with app.app_context(), db.engine.begin() as connection:
+            connection.execute(text("DROP TABLE task_words"))
+        assert fault(app, "writing") == "Tables are missing: task_words. Somebody has removed them: restore the last backup."
+
+
 def test_a_postgresql_that_takes_nothing(at, server):
     with at(DATABASE_URL=server.url) as app, app.app_context():
         upgrade()
