@@ -14,7 +14,11 @@ from .written import compose, dockerfile, image_environment, last, shipped
 FILES = ["docker-compose.yml", "deploy/compose.dev.yml", "deploy/compose.tls.yml"]
 OWN = {"secrets", "migrate", "web", "worker"}  # Those of our own image.
 ONCE = {"secrets", "migrate"}
-TELEMETRY = {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_SERVICE_NAME", "SENTRY_DSN"}  # Read by others' packages.
+# Read by the packages of others.
+TELEMETRY = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG",
+    "SENTRY_DSN", "SENTRY_ENVIRONMENT", "SENTRY_RELEASE",
+}  # fmt: skip
 SECRET = re.compile("PASSWORD|SECRET|KEY|TOKEN|URL")
 
 
@@ -129,6 +133,13 @@ def test_every_setting_that_is_passed_on_exists_and_a_real_server_for_mails_take
         changed = compose(environ=set_)["services"][name]["environment"]
         assert {key: changed[key] for key in set_} == set_
         assert services[name]["environment"]["PUBLIC_URL"] == "http://127.0.0.1:8000"
+
+
+def test_settings_are_passed_on_but_for_those_that_say_where_the_containers_are():
+    asked = compose(environ=dict.fromkeys(names(), "asked for"))["services"]["worker"]["environment"]
+    where = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "JWT_SECRET_KEY", "TRUSTED_PROXIES", "WORKER_METRICS_ADDRESS"}
+    embedded = {"SQLITE_BUSY_TIMEOUT", "INLINE_WORKER", "INSTANCE_PATH"}
+    assert {name for name in names() if asked.get(name) != "asked for"} == {"APP_ENV"} | where | embedded
 
 
 def test_the_image_gets_the_code_and_nothing_else():
