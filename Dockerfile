@@ -1,9 +1,8 @@
 # The image of web, worker and migrations; docker-compose.yml says how they are started, docs/deployment.md what they need.
 
-# Another image with Python may stand in its place: docker build --build-arg BASE=...
-ARG BASE=python:3.13-slim-bookworm
+FROM python:3.13-slim-bookworm AS base
 
-FROM ${BASE} AS build
+FROM base AS build
 WORKDIR /app
 COPY requirements*.lock ./
 # What is wanted beside the service itself: docker build --build-arg EXTRAS=requirements-telemetry.lock
@@ -19,7 +18,7 @@ RUN APP_ENV=testing INSTANCE_PATH=/tmp/instance .venv/bin/gunicorn --check-confi
 # The service can read it even where the repository was cloned for one user alone.
 RUN chmod -R go+rX /app
 
-FROM ${BASE}
+FROM base
 RUN groupadd --gid 10001 tasktracker \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin tasktracker \
  && install --directory --owner tasktracker --group tasktracker /secrets /secrets/owner /secrets/service

@@ -123,8 +123,11 @@ def test_dependabot_looks_where_dependencies_stand(root):
     updates = read(root, ".github/dependabot.yml")["updates"]
     assert {update["package-ecosystem"] for update in updates} == set(MANIFESTS)
     for update in updates:
-        folder = root / update["directory"].lstrip("/")
-        assert [name for name in MANIFESTS[update["package-ecosystem"]] if not (folder / name).exists()] == []
+        folders = [root / place.strip("/") for place in update.get("directories") or [update["directory"]]]
+        for name in MANIFESTS[update["package-ecosystem"]]:
+            assert any((folder / name).exists() for folder in folders), name
+    composed = next(update["directories"] for update in updates if update["package-ecosystem"] == "docker-compose")
+    assert {str(Path(name).parent) for name in files(root, "*compose*.yml")} == {place.strip("/") or "." for place in composed}
     lists = {str(Path(name).parent) for name in files(root, "*package.json", "*requirements*.txt")}
     assert lists == {
         update["directory"].strip("/") or "." for update in updates if update["package-ecosystem"] in ("pip", "npm")

@@ -7,10 +7,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg2
 import pytest
 import time_machine
 from flask import Flask
@@ -28,6 +29,7 @@ from .post import PostOffice, do_jobs
 from .remote import Remote, remote
 
 NAME = "tasktracker_restored"  # As the page calls the new database.
+OWNER, SERVICE = "tasktracker", "tasktracker_service"
 QUIET = {"LOG_LEVEL": "WARNING", "RATELIMIT_ENABLED": "false", "INLINE_WORKER": "false"}
 # What nobody writes to while the backup is made.
 AT_REST = (
@@ -79,10 +81,22 @@ def places(request: pytest.FixtureRequest, tmp_path: Path, office: PostOffice) -
         yield "The embedded database", {**old, "APP_ENV": "development"}, {**new, "APP_ENV": "development"}
         return
     with servers.own(servers.PostgreSQL) as server:
-        found_by = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGUSER": "postgres"}
+        set_up(server)
+        found_by = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGUSER": OWNER, "ADMIN": "postgres"}
         both = {"APP_ENV": "testing", "REDIS_URL": servers.redis_url(), **found_by, **SECRETS}
-        fresh = f"{server.url.rpartition('/')[0]}/{NAME}"
-        yield "PostgreSQL", {**old, **both, "DATABASE_URL": server.url}, {**new, **both, "DATABASE_URL": fresh}
+        url = f"postgresql://{OWNER}@127.0.0.1:{server.port}"
+        yield "PostgreSQL", {**old, **both, "DATABASE_URL": f"{url}/{OWNER}"}, {**new, **both, "DATABASE_URL": f"{url}/{NAME}"}
+
+
+def set_up(server: servers.PostgreSQL) -> None:
+    """As docs/deployment.md does: a role that owns one database and may make none, and one that serves."""
+    with closing(psycopg2.connect(server.url)) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(f"CREATE ROLE {OWNER} LOGIN; CREATE ROLE {SERVICE} LOGIN")
+        connection.cursor().execute(f"CREATE DATABASE {OWNER} OWNER {OWNER}")
+    with closing(psycopg2.connect(server.url, user=OWNER, dbname=OWNER)) as connection, connection:
+        (grant,) = re.findall(r"^ALTER DEFAULT PRIVILEGES .*;$", (ROOT / "deploy/postgres/roles.sql").read_text(), re.MULTILINE)
+        connection.cursor().execute(grant)
 
 
 @contextmanager
@@ -164,6 +178,10 @@ def test_a_backup_that_is_made_while_people_write_is_restored_into_a_fresh_insta
         goes_on(again(ada))
         assert again(ada).task(title="next")["number"] == len(tasks) + 1
         assert app.test_client().get("/readyz").status_code == 200
+    if chapter == "PostgreSQL":
+        serves = {**new, "DATABASE_URL": new["DATABASE_URL"].replace(f"//{OWNER}@", f"//{SERVICE}@")}
+        with another(serves) as app:
+            assert again(within(app, ada)).task(title="by the role that serves")["number"] == len(tasks) + 2
 
 
 def test_forward_and_back(tmp_path):

@@ -15,7 +15,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 from flask_mail import Mail
 from sqlalchemy import DateTime, bindparam, delete, func, insert, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 from sqlalchemy.types import String
 
 from config import Settings
@@ -37,6 +37,10 @@ _MISSING = text(
     "SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE NOT ("
     "has_table_privilege(quote_ident(name), 'SELECT') AND has_table_privilege(quote_ident(name), 'INSERT') AND "
     "has_table_privilege(quote_ident(name), 'UPDATE') AND has_table_privilege(quote_ident(name), 'DELETE'))"
+)
+_OWNER_OF_UNREADABLE = text(
+    "SELECT tableowner FROM pg_tables WHERE tablename = 'alembic_version' AND schemaname = current_schema() "
+    "AND NOT has_table_privilege('alembic_version', 'SELECT')"
 )
 _IS_THERE = Statement(select(func.count()).where(Job.key == bindparam("key", type_=String())))
 _OLDEST = Statement(select(func.min(Job.due_at)).where(Job.failed_at.is_(None)))
@@ -107,9 +111,20 @@ def doctor() -> None:
 
 def _database(_: Settings) -> str:
     begun = time.perf_counter()
-    with db.engine.connect() as connection:
-        sql = "SELECT version()" if is_on_postgresql() else "SELECT 'SQLite ' || sqlite_version()"
-        words = str(connection.exec_driver_sql(sql).scalar()).split()
+    try:
+        with db.engine.connect() as connection:
+            sql = (
+                "SELECT version()"
+                if is_on_postgresql()
+                else "SELECT 'SQLite ' || sqlite_version(), count(*) FROM sqlite_schema"
+            )
+            words = str(connection.exec_driver_sql(sql).scalar()).split()
+    except DatabaseError as error:
+        if getattr(error.orig, "sqlite_errorname", "") in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
+            raise Fault(
+                "The file is no SQLite database, or is damaged.", "Move it away and restore the last backup."
+            ) from error
+        raise
     return f"{' '.join(words[:2])} answers in {(time.perf_counter() - begun) * 1000:.0f} ms."
 
 
@@ -118,6 +133,11 @@ def _migrations(_: Settings) -> str:
     with db.engine.connect() as connection:
         if not db.inspect(connection).has_table("alembic_version"):
             raise Fault("There are no tables yet.", upgrade)
+        if is_on_postgresql() and (owner := connection.scalar(_OWNER_OF_UNREADABLE)):
+            raise Fault(
+                f"The tables belong to {owner}, and the user of DATABASE_URL may not read them.",
+                "Let the role that serves own them, or grant it SELECT, INSERT, UPDATE and DELETE on all of them.",
+            )
         found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     newest = migrations.newest()
     if found is None or found < newest:

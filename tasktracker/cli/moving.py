@@ -49,8 +49,7 @@ def export(
         raise click.UsageError("CSV holds the tasks of one project; give --project with --owner.")
     if for_spreadsheets and form != "csv":
         raise click.UsageError("--for-spreadsheets is for --format csv.")
-    if output.exists() and not output.is_file():
-        raise click.ClickException(f"{output} is no regular file, which alone can be replaced in whole.")
+    _check_output(output)
     with snapshot() as connection:
         if project and owner:
             subject = one_project(connection, owner, project)
@@ -71,10 +70,25 @@ def export(
     click.echo(f"Wrote {tasks:,} tasks into {output}.")
 
 
+def _check_output(output: Path) -> None:
+    """Refuses what cannot be replaced in whole, or is what this command speaks to: `/dev/stdout` may lead to a file."""
+    if output.exists() and not output.is_file():
+        raise click.ClickException(f"{output} is no regular file, which alone can be replaced in whole.")
+    if str(output) == "-" or (output.exists() and any(_leads_to(output, stream) for stream in (1, 2))):
+        raise click.ClickException(f"{output} is what this command speaks to; name a file of its own.")
+
+
+def _leads_to(path: Path, stream: int) -> bool:
+    try:
+        return path.samefile(f"/dev/fd/{stream}")
+    except OSError:  # The stream is closed.
+        return False
+
+
 def _write(output: Path, lines: Iterator[bytes], tasks: int) -> None:
     """Writes the file in whole or not at all, for its owner's eyes; of a link, the file that it leads to."""
     target = output.resolve()
-    handle, name = mkstemp(dir=target.parent)  # Mode 0600.
+    handle, name = mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".unfinished")  # Mode 0600.
     try:
         with (
             os.fdopen(handle, "wb") as file,

@@ -45,6 +45,8 @@ def json_lines(file: BinaryIO, faults: Faults, told: Told, *, longest: int = _LO
     for number, text in _lines(file, told, longest):
         if not text.strip():
             continue
+        if number == 1 and text.lstrip().startswith("["):
+            raise BrokenFile(1, "A JSON array. Put each object on a line of its own, as `jq -c '.[]'` does.")
         try:
             value = json.read(text.encode())
         except Malformed:
@@ -64,6 +66,7 @@ def csv_rows(file: BinaryIO, faults: Faults, told: Told) -> Iterator[Numbered]:
     Raises:
         BrokenFile: the file cannot be read any further, or there are columns that nobody knows.
     """
+    csv.field_size_limit(_MIB)  # What fits into a line; how long a text may be is its schema's rule.
     lines = (text for _, text in _lines(file, told, _MIB))
     head = next(lines, "")
     reader = csv.reader(chain([head], lines), delimiter=_delimiter(head), strict=True)
@@ -100,7 +103,8 @@ def _next(reader: Any) -> list[str] | None:
     try:
         return next(reader, None)
     except csv.Error as error:
-        raise BrokenFile(begin, f"Not CSV: {error}.") from error
+        wrong = "a line ends in CR alone, and not in LF or CRLF" if "new-line" in str(error) else error
+        raise BrokenFile(begin, f"Not CSV: {wrong}.") from error
 
 
 def _delimiter(head: str) -> str:

@@ -1,9 +1,11 @@
 """Rows written in bulk, and what both ways of importing have in common."""
 
 import contextlib
+import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, BinaryIO, TypeAlias
 
 from sqlalchemy import Connection, Table, bindparam, insert, update
@@ -45,7 +47,7 @@ def run(work: Callable[[BinaryIO, Faults], Counts], path: Path, *, dry_run: bool
 
     Args:
         work: what is done with the lines; a transaction that has to be repeated reads the file anew.
-        path: the file.
+        path: the file, or a pipe, which is read to its end first.
         dry_run: whether all of it is taken back in the end.
 
     Raises:
@@ -56,24 +58,36 @@ def run(work: Callable[[BinaryIO, Faults], Counts], path: Path, *, dry_run: bool
     @transactional
     def done() -> None:
         faults = Faults()
-        with path.open("rb") as file:
-            try:
-                counts.clear()
-                counts.update(work(file, faults))
-            except BrokenFile as broken:
-                faults.add(broken.line, str(broken))
-            except IntegrityError as error:
-                raise Overtaken from error  # Others wrote the same since it was looked for.
+        file.seek(0)
+        try:
+            counts.clear()
+            counts.update(work(file, faults))
+        except BrokenFile as broken:
+            faults.add(broken.line, str(broken))
+        except IntegrityError as error:
+            raise Overtaken from error  # Others wrote the same since it was looked for.
         faults.check()
         if dry_run:
             raise DryRun
 
     try:
-        with contextlib.suppress(DryRun):
+        with _whole(path) as file, contextlib.suppress(DryRun):
             done()
     except Unavailable as error:
         raise Rejected("Nothing was imported: others write the same at this moment. Try again.") from error
     return counts
+
+
+@contextlib.contextmanager
+def _whole(path: Path) -> Generator[BinaryIO]:
+    """A file that can be read from its beginning again, which a pipe cannot."""
+    with path.open("rb") as file:
+        if file.seekable():
+            yield file
+            return
+        with TemporaryFile() as copy:
+            shutil.copyfileobj(file, copy)
+            yield copy
 
 
 def check_rules(line: int, values: Mapping[str, Any], faults: Faults) -> bool:

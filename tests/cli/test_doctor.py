@@ -174,6 +174,22 @@ def test_a_postgresql_that_takes_nothing(at, server):
         assert re.search(r"GRANT SELECT, INSERT, UPDATE, DELETE ON .*\bjobs\b.* TO the user", fault(app, "writing"))
 
 
+def test_tables_that_belong_to_somebody_else(at, server):
+    with at(DATABASE_URL=server.url) as app, app.app_context():
+        upgrade()
+    with connected(server) as cursor:
+        cursor.execute("CREATE ROLE stranger LOGIN")
+    with at(DATABASE_URL=make_url(server.url).set(username="stranger").render_as_string()) as app:
+        told = fault(app, "migrations")
+    assert told.startswith("The tables belong to postgres, and the user of DATABASE_URL may not read them. Let the role")
+
+
+def test_a_file_that_is_no_database(environments, tmp_path):
+    (tmp_path / "own.db").write_text("No database at all.\n" * 100)
+    with new_app(environments("sqlite"), tmp_path, migrated=False) as app:
+        assert fault(app, "database").startswith("The file is no SQLite database, or is damaged. Move it away")
+
+
 def test_a_sqlite_that_somebody_else_writes_to(environments, tmp_path):
     settings = {**environments("sqlite"), "SQLITE_BUSY_TIMEOUT": "0.1"}
     with new_app(settings, tmp_path) as app, writers_wait(f"sqlite:///{tmp_path / 'own.db'}"):

@@ -35,7 +35,7 @@ def test_the_files_fit_the_schema_of_compose(root):
 
 
 def test_every_image_is_of_a_version(root):
-    images = {rest.removeprefix("BASE=") for word, rest in dockerfile() if word == "ARG" and rest.startswith("BASE=")}
+    images = {rest.removesuffix(" AS base") for word, rest in dockerfile() if word == "FROM" and rest.endswith(" AS base")}
     for file in FILES:
         images |= {service.get("image", "") for service in compose(root / file, {"TLS_FOLDER": "x"})["services"].values()}
     assert len(images - {"", "tasktracker"}) == 5
@@ -155,7 +155,11 @@ def test_the_image_gets_the_code_and_nothing_else():
 
 
 def test_the_image_is_built_from_the_lock_in_two_stages():
-    assert [rest for word, rest in dockerfile() if word == "FROM"] == ["${BASE} AS build", "${BASE}"]
+    assert [rest for word, rest in dockerfile() if word == "FROM"] == [
+        "python:3.13-slim-bookworm AS base",
+        "base AS build",
+        "base",
+    ]
     (install,) = [rest for word, rest in dockerfile() if word == "RUN" and "pip" in rest]
     for word in ("--require-hashes", "--requirement requirements.lock", "--only-binary :all:", "--no-cache-dir"):
         assert word in install
@@ -172,7 +176,7 @@ def test_one_service_builds_the_image_and_the_others_wait_for_it(services):
     assert [name for name, service in services.items() if "build" in service] == ["secrets"]
     for name in OWN:
         assert services[name]["image"] == "tasktracker"
-        assert services[name].get("pull_policy") == (None if name == "secrets" else "never")
+        assert services[name].get("pull_policy") == ("build" if name == "secrets" else "never")
 
 
 def test_the_catcher_listens_where_mails_are_sent_unless_told_otherwise(services, tmp_path):

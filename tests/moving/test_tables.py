@@ -2,15 +2,19 @@
 
 import csv
 import io
+import os
+import threading
 import tracemalloc
 
 import pytest
 
+from tasktracker.cli import moving
+from tasktracker.core.database import Overtaken
 from tasktracker.extensions import db
 from tasktracker.moving.faults import BrokenFile, Faults
 from tasktracker.moving.sources import COLUMNS, csv_rows, json_lines, json_tasks
 
-from ..cli.apps import all_rows, every
+from ..cli.apps import all_rows, every, flask
 from ..people import Person, lock_out
 from ..racing import waiting
 from .files import exported, imported, lines, refused
@@ -226,6 +230,8 @@ BROKEN = {
     "unknown columns": (b"title,Labels,sticker\n", "line 1: Unknown columns: labels, sticker. There are: number, title,"),
     "a column without a name": (b"title,,tags\n", "line 1: Unknown columns: one without a name. There are:"),
     "a column twice": (b"title,Title\n", "line 1: A column stands there twice."),
+    "lines of old": (b"title\rOne\r", "line 1: Not CSV: a line ends in CR alone, and not in LF or CRLF."),
+    "a large field": (b'title\n"' + b"x" * 1_000_000 + b"\n" + b"x" * 100_000, "line 2: Not CSV: field larger than"),
     "nothing": (b"", "line 1: The first line has to name the columns."),
     "few cells": (b"title,tags\nOne\n", "line 2: 1 cells where there are 2 columns."),
     "many cells": (b"title,tags\nOne,a,b\n", "line 2: 3 cells where there are 2 columns."),
@@ -270,10 +276,32 @@ def test_lines_of_json_become_tasks(app, ada, project, into, tmp_path):
     assert imported(app, tmp_path, "json", data.splitlines()[0] + b"\n\n", *into).endswith("and left 1 as they were.\n")
     assert [tag["name"] for tag in tasks(ada)["One"]["tags"]] == ["a;b"]
     assert tasks(ada)["Two"]["completed_at"]
+    array = refused(app, tmp_path, "json", b' [\n {"title": "One"}\n]\n', *into)
+    assert array[1:] == ["  line 1: A JSON array. Put each object on a line of its own, as `jq -c '.[]'` does."]
     bad = b'{"title": "One", "title": "Two"}\n[]\n{\n{"title": 1, "labels": []}\n'
     told = [line.strip().split(": ")[0:2] for line in refused(app, tmp_path, "json", bad, *into)[1:]]
     assert told == [["line 1", told[0][1]], ["line 2", "Not a JSON object."], ["line 3", told[2][1]],
                     ["line 4", "title"], ["line 4", "labels"]]  # fmt: skip
+
+
+def test_a_pipe_is_read_to_its_end_before_anything_is_done(app, ada, into, tmp_path, monkeypatch):
+    """What has to be done anew is done with all of it."""
+    tries, find = [], moving.import_tasks
+
+    def overtaken(lines, faults, **options):
+        tries.append(find(lines, faults, **options))
+        if len(tries) < 2:
+            raise Overtaken
+        return tries[-1]
+
+    monkeypatch.setattr(moving, "import_tasks", overtaken)
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(lines({"title": "One"}, {"title": "Two"})))
+    writer.start()
+    result = flask(app, "import", "json", str(tmp_path / "pipe"), *into)
+    writer.join()
+    assert (result.exit_code, result.stdout.split(" and")[0], len(tries)) == (0, "Made 2 tasks", 2)
+    assert set(tasks(ada)) == {"One", "Two"}
 
 
 def test_null_is_an_empty_cell(app, ada, into, tmp_path):
