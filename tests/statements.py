@@ -15,6 +15,7 @@ from tasktracker.extensions import db
 
 _PREPARE = re.compile(r"PREPARE (\w+)\b.*? AS (.*)", re.DOTALL)
 _EXECUTE = re.compile(r"EXECUTE (\w+)")
+_LIMIT = re.compile(r"SET LOCAL statement_timeout = \d+; ")  # It goes along with a statement.
 # What concerns a transaction or a connection, and not what a request is about.
 _ASIDE = re.compile(r"BEGIN|COMMIT|ROLLBACK|SET|PRAGMA|DEALLOCATE|SELECT 1$")
 
@@ -94,6 +95,7 @@ class Listener:
 
     def _note(self, query: str | bytes) -> None:
         text = " ".join((query.decode() if isinstance(query, bytes) else query).split())
+        text = _LIMIT.sub("", text)
         if prepared := _PREPARE.match(text):
             self._prepared[prepared[1]] = prepared[2]
             return

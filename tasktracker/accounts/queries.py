@@ -1,18 +1,21 @@
 """How users are read."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from operator import attrgetter
 from time import time
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Date, String, Text, and_, bindparam, case, or_, select, type_coerce
+from sqlalchemy.orm import aliased
 
 from ..core.reading import Listing, One, Shape
 from ..core.schemas import PageQuery
 from ..core.sql import among, is_known, json_list, json_object
 from ..core.statement import Statement
-from ..core.types import AnyColumn, Id, Many, UtcDateTime, table_of
+from ..core.types import AnyColumn, Id, JsonText, Many, UtcDateTime, table_of
 from .models import MailedToken, Session, Team, TeamMember, User
 from .schemas import MeSchema, SessionSchema, time_zones
 
@@ -23,6 +26,22 @@ _QUARTER = 15 * 60
 def brief(user: Any) -> ColumnElement[Any]:
     """A user as others see them, as JSON."""
     return json_object(id=user.id, username=user.username, display_name=user.display_name)
+
+
+def brief_of(user_id: AnyColumn) -> ColumnElement[Any]:
+    """A user by their id, as others see them, as JSON; null where there is none."""
+    return type_coerce(_of(user_id, brief), JsonText())
+
+
+def username_of(user_id: AnyColumn) -> ColumnElement[str]:
+    """The username of a user."""
+    return _of(user_id, attrgetter("username"))
+
+
+def _of(user_id: AnyColumn, what: Callable[[Any], ColumnElement[Any]]) -> ColumnElement[Any]:
+    # Looked up for each row: joined, users would be read as a whole where most teams are large.
+    user = aliased(User)
+    return select(what(user)).where(user.id == user_id).correlate_except(user).scalar_subquery()
 
 
 _my_teams = (

@@ -1,13 +1,13 @@
 """How teams and their members are read."""
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import bindparam, func, select, true
 
 from ..core.reading import Listing, One, Shape
 from ..core.schemas import PageQuery
 from ..core.types import AnyColumn, Id, table_of
 from .access import ME, role_in_team
-from .models import Team, TeamMember, User
-from .queries import brief
+from .models import Team, TeamMember
+from .queries import brief_of, username_of
 from .team_schemas import TeamMemberSchema, TeamSchema
 
 TEAM_ID = bindparam("team", type_=Id())
@@ -34,19 +34,18 @@ TEAMS = Listing(
     default_sort=(("name", False),),
 )
 
-_member_columns: dict[str, AnyColumn] = {"user": brief(User), "role": TeamMember.role}
+_belongs = select(TeamMember.user_id, TeamMember.role).where(TeamMember.team_id == TEAM_ID).subquery("belongs")
+_member_columns: dict[str, AnyColumn] = {"user": brief_of(_belongs.c.user_id), "role": _belongs.c.role}
 _member_shape = Shape(TeamMemberSchema, _member_columns)
-_in_team = and_(TeamMember.team_id == TEAM_ID, User.id == TeamMember.user_id)
-_member_source = table_of(TeamMember).join(User, _in_team)
 
-MEMBER = One(_member_shape, _member_source, TeamMember.user_id == bindparam("user", type_=Id()))
+MEMBER = One(_member_shape, _belongs, _belongs.c.user_id == bindparam("user", type_=Id()))
 MEMBERS = Listing(
     _member_shape,
-    _member_source,
+    _belongs,
     query=PageQuery(),
-    key=TeamMember.user_id,
-    visible=_in_team,
-    sorts={"role": TeamMember.role, "username": User.username},
+    key=_belongs.c.user_id,
+    visible=true(),
+    sorts={"role": _belongs.c.role, "username": username_of(_belongs.c.user_id)},
     default_sort=(("role", True), ("username", False)),
     parent=role_in_team(TEAM_ID).is_not(None),
 )

@@ -20,6 +20,7 @@ from typing_extensions import override
 from . import metrics, spending
 
 _PAUSE = 0.5  # Seconds in which nobody asks a PostgreSQL that is silent.
+_LONG = 20.0  # Seconds for what touches as many rows as there are; the proxy waits for longer, and so does gunicorn.
 
 
 class Overdue(Exception):
@@ -61,10 +62,11 @@ class Breaker:
 
 
 class Grant:
-    """The seconds that are left for waiting, and whom one waits for."""
+    """The seconds that are left for waiting and that one statement may take, and whom one waits for."""
 
     def __init__(self, seconds: float, breaker: Breaker | None) -> None:
         self.left = seconds
+        self.statement = 0.0  # Where the database's own limit is not above it.
         self.breaker = breaker
 
 
@@ -91,9 +93,18 @@ def at_most(seconds: float) -> Generator[None]:
             outer.left -= most - own.left
 
 
-def is_bounded() -> bool:
-    """Whether time was granted at all, as it is to requests and jobs and not to commands."""
-    return _grant.get() is not None
+def grant_long() -> float | None:
+    """Grants the next statement, and what follows it, the time that it takes to delete what a hundred thousand tasks have.
+
+    Returns:
+        The seconds that each may take; nothing where there is no limit.
+    """
+    grant = _grant.get()
+    if grant is None:
+        return None
+    grant.statement = max(_LONG, grant.breaker.silence if grant.breaker else 0.0)
+    grant.left = max(grant.left, grant.statement)
+    return grant.statement
 
 
 def silent(*, for_seconds: float = inf) -> None:

@@ -43,7 +43,8 @@ def _bound(seconds: float, connection: sqlite3.Connection, record: ConnectionPoo
     """Ends a statement of a request that takes too long, as PostgreSQL does."""
 
     def is_over() -> bool:
-        return monotonic() - record.info[_BEGUN] > seconds and deadline.is_bounded()
+        grant = deadline.granted()
+        return grant is not None and monotonic() - record.info[_BEGUN] > max(seconds, grant.statement)
 
     record.info[_BEGUN] = monotonic()
     connection.set_progress_handler(is_over, _STEPS)

@@ -23,7 +23,7 @@ from sqlalchemy.sql.dml import Delete, Insert, Update
 from sqlalchemy.types import NullType, String
 
 from .database import aside, reading
-from .deadline import Overdue
+from .deadline import Overdue, grant_long
 from .types import AnySelect, is_postgresql
 
 AnyStatement: TypeAlias = AnySelect | Insert | Update | Delete
@@ -47,14 +47,21 @@ class Statement:
         along: writes that are done with it and give nothing, none of which needs to see what another has done: parts of the
             same statement for PostgreSQL, which saves the ways to it and back, and statements before it for SQLite, to which
             there is no way. They share its values.
+        is_long: whether it touches as many rows as there are, and may take longer than others.
     """
 
     def __init__(
-        self, statement: AnyStatement, returning: AnySelect | None = None, along: Sequence[Insert | Update | Delete] = ()
+        self,
+        statement: AnyStatement,
+        returning: AnySelect | None = None,
+        along: Sequence[Insert | Update | Delete] = (),
+        *,
+        is_long: bool = False,
     ) -> None:
         self.statement: Any = statement
         self.returning = returning
-        self.along = [Statement(write) for write in along]
+        self.is_long = is_long
+        self.along = [Statement(write, is_long=is_long) for write in along]
         self.name = f"s{next(_names)}"
         self._compiled: dict[str, _Compiled] = {}
 
@@ -109,6 +116,7 @@ class Statement:
                 write._run(connection, values)  # noqa: SLF001
         compiled = self.compiled(dialect)
         parameters = compiled.parameters(values)
+        seconds = grant_long() if self.is_long else None
         cursor = None
         try:
             cursor = connection.connection.cursor()
@@ -116,7 +124,9 @@ class Statement:
                 _tell(connection, cursor, compiled, parameters)
             if is_postgresql(dialect):
                 _prepare(connection, cursor, self.name, compiled.prepare)
-                cursor.execute(f"EXECUTE {self.name} {compiled.execute}", parameters)
+                # On the same way there. It holds to the end of the transaction.
+                limit = f"SET LOCAL statement_timeout = {seconds * 1000:.0f}; " if seconds else ""
+                cursor.execute(f"{limit}EXECUTE {self.name} {compiled.execute}", parameters)
             else:
                 cursor.execute(compiled.sql, parameters)
             rows = compiled.rows(cursor.fetchall() if cursor.description else ())

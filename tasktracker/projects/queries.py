@@ -24,8 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from ..accounts.models import Team, TeamMember, User
-from ..accounts.queries import brief
+from ..accounts.models import Team, TeamMember
+from ..accounts.queries import brief_of, username_of
 from ..core.reading import Filter, Listing, One, Shape
 from ..core.schemas import PageQuery
 from ..core.sql import begins_words, json_list, json_object
@@ -40,8 +40,6 @@ _tasks = table("tasks", column("project_id", Id()), column("status", SmallIntege
 # Statuses from 3 on are those of completed tasks. They are counted from an index alone; a number kept in the project would
 # have everyone who completes a task there wait for the others.
 _open_tasks = select(func.count()).where(_tasks.c.project_id == Project.id, _tasks.c.status < literal_column("3"))
-_owner = aliased(User, name="owner")
-_owner_brief = select(brief(_owner)).where(_owner.id == Project.owner_id).correlate(Project).scalar_subquery()
 _role = role_in(Project.id, Project.owner_id)
 
 
@@ -52,7 +50,7 @@ _columns: dict[str, AnyColumn] = {
     "name": Project.name,
     "description": Project.description,
     "color": Project.color,
-    "owner": type_coerce(_owner_brief, JsonText()),
+    "owner": brief_of(Project.owner_id),
     "role": type_coerce(func.nullif(_role, NO_ROLE), Choice(Role)),
     "is_inbox": Project.is_inbox,
     "archived_at": Project.archived_at,
@@ -118,35 +116,31 @@ def _role_name(number: ColumnElement[Any]) -> ColumnElement[str]:
 _way = _ways()
 _all_ways = _ways()
 _belongs = (
-    select(_all_ways.c.user_id, func.max(_all_ways.c.role).label("role"), User.username)
-    .join(User, User.id == _all_ways.c.user_id)
-    .group_by(_all_ways.c.user_id, User.username)
-    .subquery("belongs")
+    select(_all_ways.c.user_id, func.max(_all_ways.c.role).label("role")).group_by(_all_ways.c.user_id).subquery("belongs")
 )
 _way_team = case((_way.c.team_id.is_not(None), json_object(id=_way.c.team_id, name=_way.c.team_name)))
 _via = (
     select(json_object(kind=_way.c.kind, role=_role_name(_way.c.role), team=type_coerce(_way_team, JsonText())))
-    .where(_way.c.user_id == User.id)
+    .where(_way.c.user_id == _belongs.c.user_id)
     .order_by(_way.c.role.desc(), _way.c.kind, _way.c.team_id)
-    .correlate(User)
+    .correlate(_belongs)
 )
 _member_columns: dict[str, AnyColumn] = {
-    "user": brief(User),
+    "user": brief_of(_belongs.c.user_id),
     "role": _role_name(_belongs.c.role),
     "via": json_list(_via),
 }
 _member_shape = Shape(MemberSchema, _member_columns)
-_member_source = _belongs.join(User, User.id == _belongs.c.user_id)
 _sees_project = role_in_id(PROJECT_ID) > NO_ROLE
 
-MEMBER = One(_member_shape, _member_source, User.id == bindparam("user", type_=Id()))
+MEMBER = One(_member_shape, _belongs, _belongs.c.user_id == bindparam("user", type_=Id()))
 MEMBERS = Listing(
     _member_shape,
-    _member_source,
+    _belongs,
     query=PageQuery(),
     key=_belongs.c.user_id,
     visible=true(),
-    sorts={"role": _belongs.c.role, "username": _belongs.c.username},
+    sorts={"role": _belongs.c.role, "username": username_of(_belongs.c.user_id)},
     default_sort=(("role", True), ("username", False)),
     parent=_sees_project,
 )

@@ -39,7 +39,7 @@ _CHANGES_OF_OWNER = Changing(queries.SHAPE, _projects, _user_unchanged)
 _SWAP_OWNERS = Statement(
     insert(_members).values(project_id=PROJECT, user_id=_ME, role=Role.admin.name), along=[delete(_members).where(*_membership)]
 )
-_DELETE = Statement(delete(_projects).where(_projects.c.id == PROJECT, _unchanged).returning(_projects.c.id))
+_DELETE = Statement(delete(_projects).where(_projects.c.id == PROJECT, _unchanged).returning(_projects.c.id), is_long=True)
 _PUT_MEMBER = Statement(
     put(
         _members, {"project_id": PROJECT, "user_id": OTHER, "role": _NEW_ROLE}, unchanged({**MY_ROLE, **USER_STANDS})

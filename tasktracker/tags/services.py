@@ -23,7 +23,8 @@ _tags = table_of(Tag)
 _unchanged = unchanged(projects.MY_ROLE)
 _TAGS = Making(queries.SHAPE, _tags, _unchanged)
 _CHANGES = Changing(queries.SHAPE, _tags, _unchanged)
-_DELETE = Statement(delete(_tags).where(_tags.c.id == bindparam("id", type_=Id()), _unchanged).returning(_tags.c.id))
+_delete = delete(_tags).where(_tags.c.id == bindparam("id", type_=Id()), _unchanged).returning(_tags.c.id)
+_DELETE = Statement(_delete, is_long=True)
 
 
 def words_of(name: str) -> str:

@@ -23,10 +23,8 @@ from sqlalchemy import (
     true,
     type_coerce,
 )
-from sqlalchemy.orm import aliased
 
-from ..accounts.models import User
-from ..accounts.queries import TODAY, brief, days
+from ..accounts.queries import TODAY, brief_of, days
 from ..core.database import is_on_postgresql
 from ..core.reading import Filter, Listing, One, Param, Question, Shape, SortKey, first_rows
 from ..core.sql import among, json_list, json_object, matches
@@ -58,11 +56,6 @@ _tags = (
 )
 
 
-def _person(user_id: AnyColumn, name: str) -> ColumnElement[Any]:
-    user = aliased(User, name=name)
-    return type_coerce(select(brief(user)).where(user.id == user_id).correlate(Task).scalar_subquery(), JsonText())
-
-
 TAGS = json_list(_tags)
 _key = select(Project.key).where(Project.id == Task.project_id).correlate(Task).scalar_subquery()
 # Each column stands alone and needs no other table beside its own, so that UPDATE and INSERT can return them too.
@@ -75,8 +68,8 @@ _columns: dict[str, AnyColumn] = {
     "description": Task.description,
     "status": Task.status,
     "priority": Task.priority,
-    "assigned_to": _person(Task.assigned_to_id, "assignee"),
-    "created_by": _person(Task.created_by_id, "creator"),
+    "assigned_to": brief_of(Task.assigned_to_id),
+    "created_by": brief_of(Task.created_by_id),
     "due_date": Task.due_date,
     "start_date": Task.start_date,
     "completed_at": Task.completed_at,

@@ -432,7 +432,8 @@ _TAKE_OFF = Statement(
     update(_tasks)
     .where(among(_tasks.c.project_id, bindparam("projects", type_=Many(Id()))), _tasks.c.assigned_to_id.is_not(None))
     .where(role_in_id(_tasks.c.project_id, _tasks.c.assigned_to_id) == NO_ROLE)
-    .values(assigned_to_id=None, **_CHANGED)
+    .values(assigned_to_id=None, **_CHANGED),
+    is_long=True,
 )
 # Of someone whose account ends, in projects that stay: they see none of them any more.
 _ends_with_account = select(_projects.c.id).where(_projects.c.id == _tasks.c.project_id, _projects.c.owner_id == ME).exists()
@@ -442,7 +443,7 @@ endings.of_account.append(
     )
 )
 _tagged = select(TaskTag.task_id).where(TaskTag.tag_id == bindparam("tag", type_=Id()))
-_LOSE_TAG = Statement(update(_tasks).where(among(_tasks.c.id, _tagged)).values(_CHANGED))
+_LOSE_TAG = Statement(update(_tasks).where(among(_tasks.c.id, _tagged)).values(_CHANGED), is_long=True)
 
 
 @events.sight_lost.connect

@@ -99,7 +99,7 @@ def _delete() -> Statement:
     are_all = [held.are_all for held in (*_held(), sessions.OF_ACCOUNT)]
     is_free = [not_(obstacle.condition) for obstacle in _obstacles()]
     account = delete(_users).where(_users.c.id == queries.ME, *are_all, *is_free).returning(_users.c.id)
-    return Statement(account, along=_writes())
+    return Statement(account, along=_writes(), is_long=True)
 
 
 @cache

@@ -1,0 +1,71 @@
+"""How PostgreSQL finds who belongs to a project and to a team: by their ids, and never in the list of all users."""
+
+import pytest
+from flask_migrate import upgrade
+from sqlalchemy import text
+
+from tasktracker.accounts import team_queries
+from tasktracker.extensions import db
+from tasktracker.projects import queries
+
+from .. import servers
+from ..conftest import SECRETS
+from ..core.another import another
+from ..people import new_person, new_team
+from ..tasks.test_plans import nodes
+
+USERS, TEAMS = 20_000, 10
+# Everybody else is in a large team, so that a team of which nothing is known is expected to be one.
+FILL = (
+    f"""INSERT INTO users (id, username, email, email_key, display_name, password_hash, timezone, is_admin, version, words,
+        created_at, updated_at)
+        SELECT gen_random_uuid(), 'u' || 100000 + n, 'u@' || n, 'u@' || n, 'u', '-', 'UTC', false, 1, '', now(), now()
+        FROM generate_series(1, {USERS}) n""",
+    f"""INSERT INTO teams (id, name, description, created_at, updated_at, version)
+        SELECT gen_random_uuid(), 't' || n, '', now(), now(), 1 FROM generate_series(1, {TEAMS}) n""",
+    f"""INSERT INTO team_members (team_id, user_id, role)
+        SELECT teams.id, users.id, 0 FROM teams, users
+        WHERE email LIKE 'u@%' AND name ~ '^t[0-9]' AND mod(substr(username, 2)::int, {TEAMS}) = substr(name, 2)::int - 1""",
+    "ANALYZE",
+)
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    common = {"APP_ENV": "testing", "INSTANCE_PATH": str(tmp_path_factory.mktemp("members")), "LOG_LEVEL": "WARNING", **SECRETS}
+    with servers.new_database() as url, another({**common, "DATABASE_URL": url}) as app:
+        with app.app_context():
+            upgrade()
+            with db.engine.begin() as connection:
+                for statement in FILL:
+                    connection.exec_driver_sql(statement.replace("%", "%%"))
+        yield app
+
+
+def rows_read(connection, listing, values):
+    """How many rows of each table are looked at for a first page, in a plan that is made for all values."""
+    compiled = listing.statement((), listing.default_sort, "plain").compiled(connection.dialect)
+    cursor = connection.connection.cursor()
+    cursor.execute("DEALLOCATE ALL")
+    cursor.execute(f"PREPARE asked {compiled.prepare}")
+    parameters = compiled.parameters({**values, "limit": 20, "offset": 0, "reach": 20})
+    cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE asked {compiled.execute}", parameters)
+    found = {}
+    for node in nodes(cursor.fetchone()[0][0]["Plan"]):
+        if table := node.get("Relation Name"):
+            rows = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+            found[table] = found.get(table, 0) + rows
+    return found
+
+
+def test_what_is_read_is_what_there_is(app):
+    ada, bob = new_person(app, "ada"), new_person(app, "bob")
+    team, project = new_team(app, ada, bob), ada.project()
+    ada.add_team(project, team)
+    values = {"me": ada.id, "project": project["id"], "team": team}
+    with app.app_context(), db.engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+        for listing in (queries.MEMBERS, team_queries.MEMBERS):
+            read = rows_read(connection, listing, values)
+            assert 2 <= read["users"] <= 8, read
+            assert 2 <= read["team_members"] <= 20, read
