@@ -38,7 +38,7 @@ fuzz: $(VENV)/.installed-dev ## random requests, FUZZ_CASES of them or more, on 
 	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -n 2 --dist worksteal -p tests.attacks.counting tests/test_schemathesis.py \
 	  tests/attacks/test_any_request.py
 
-bench: $(VENV)/.installed-dev ## what the six hot operations cost; fails when one is a quarter dearer than docs/performance.md says
+bench: $(VENV)/.installed-dev ## what requests cost; fails when one is a quarter dearer than docs/performance.md says
 	$(BIN)/python -m tools.bench
 
 load: $(VENV)/.installed-dev $(VENV)-load/.installed ## a team's day on two workers for a minute; fails when a request does

@@ -59,7 +59,8 @@ def examples(folder: Path) -> Path:
     page = (ROOT / "docs" / "database.md").read_text()
     found = re.findall(r"`migrations/versions/(\d{4})_(\w+\.py)`:\n\n```py\n(.*?)```", page, re.DOTALL)
     # Files that can be copied as they stand: a new migration takes their numbers, and the page gives them the next.
-    assert [number for number, *_ in found] == [f"{int(REVISIONS[-1]) + step:04d}" for step in (1, 2)]
+    following = [f"{int(REVISIONS[-1]) + step:04d}" for step in (1, 2)]
+    assert [number for number, *_ in found] == following, "renumber the examples of docs/database.md"
     for number, name, code in found:
         (folder / "versions" / f"{number}_{name}").write_text(code)
     return folder

@@ -118,9 +118,11 @@ def unbounded() -> Generator[None]:
     from . import postgresql  # noqa: PLC0415 - see `_driver`.
 
     db.engine.dispose()
-    with postgresql.uninstalled():
-        yield
-    db.engine.dispose()
+    try:
+        with postgresql.uninstalled():
+            yield
+    finally:
+        db.engine.dispose()
 
 
 def lift_limits(connection: Connection) -> None:
@@ -211,6 +213,11 @@ def aside() -> Engine:
     return db.engines[READ]
 
 
+def is_in_transaction() -> bool:
+    """Whether a use case has begun one here."""
+    return _current.get() is not None
+
+
 def transactional(use_case: Callable[P, R]) -> Callable[P, R]:
     """Makes a use case one transaction: committed when it returns, rolled back when it raises.
 
@@ -225,7 +232,7 @@ def transactional(use_case: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(use_case)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        if _current.get() is not None:
+        if is_in_transaction():
             return use_case(*args, **kwargs)
         for attempt in range(1, _ATTEMPTS + 1):
             transaction = _Transaction()

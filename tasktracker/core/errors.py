@@ -116,10 +116,10 @@ class TooMany(Refusal):
 
 
 class Unavailable(Refusal):
-    """A part that this service needs does not answer; the same request may succeed soon."""
+    """A part that this service needs does not answer, takes too long or is busy; the same request may succeed soon."""
 
     code = "unavailable"
-    detail = "A part of the service does not answer at the moment. Nothing was changed; try again soon."
+    detail = "A part of the service does not answer, or takes too long. Nothing was changed; try again soon."
 
     def __init__(self, detail: str = "", code: str = "", retry_after: int = 2) -> None:
         super().__init__(detail, code, retry_after=retry_after)

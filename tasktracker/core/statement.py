@@ -22,7 +22,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import Delete, Insert, Update
 from sqlalchemy.types import NullType, String
 
-from .database import aside, reading
+from .database import aside, is_in_transaction, reading
 from .deadline import Overdue, grant_long
 from .types import AnySelect, is_postgresql
 
@@ -84,7 +84,12 @@ class Statement:
         """The first row of a write that is a transaction of its own.
 
         It is not repeated: where its connection dies, the caller has to find out what became of it.
+
+        Raises:
+            RuntimeError: a transaction is open, which it would not be part of, and could wait for.
         """
+        if is_in_transaction():
+            raise RuntimeError("A write that stands alone is no part of a transaction.")
         with aside().connect() as connection:
             return _first(self._run(connection, values))
 

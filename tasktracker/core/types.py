@@ -37,7 +37,7 @@ class Id(TypeDecorator[str]):
 
     @override
     def result_processor(self, dialect: Dialect, coltype: object) -> None:
-        """Nothing: both drivers give text, see `database`."""
+        """Nothing: both drivers give text, see `postgresql`."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -9,13 +9,13 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, and_, bindparam, insert, select, true, update
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.dml import Delete, Insert, Update
 
 from .database import Overtaken
 from .models import new_id, now
 from .reading import Shape
 from .results import Resource
+from .sql import upsert
 from .statement import Row, Statement
 
 
@@ -118,6 +118,5 @@ def differing(row: Row, values: Mapping[str, Any]) -> dict[str, Any]:
 def put(table: Table, values: Mapping[str, ColumnElement[Any]], where: ColumnElement[bool]) -> Insert:
     """Makes a row where a condition holds, or gives its other values to the one that has its primary key."""
     key = [column.name for column in table.primary_key]
-    # SQLite has taken over PostgreSQL's words for this.
-    made = postgresql.insert(table).from_select([*values], select(*values.values()).where(where))
+    made = upsert(table).from_select([*values], select(*values.values()).where(where))
     return made.on_conflict_do_update(index_elements=key, set_={name: made.excluded[name] for name in values.keys() - key})

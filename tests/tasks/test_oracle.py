@@ -1,6 +1,7 @@
 """Lists of tasks against a plain-Python oracle, with questions drawn at random."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasktracker.core.text import words
+from tasktracker.tasks.schemas import TaskQuery
 
 from ..people import NOBODY
 from .world import FILTERS, LONG, PRIORITIES, SORTS, STATUSES, TAGS, VOCABULARY, World, build, chosen, ordered
@@ -106,6 +108,14 @@ def check(world: World, caller: str, question: dict[str, list[str]], *, sort: st
     assert [task["ref"] for task in found] == [task["ref"] for task in expected]
     assert found == expected
     assert {json.loads(page.headers["X-Pagination"])["total"] for page in pages} == {len(expected)}
+
+
+def test_the_oracle_and_the_page_know_every_filter(root):
+    known = set(TaskQuery().fields) - {"sort", "page", "page_size"}
+    assert set(FILTERS) == known
+    page = (root / "docs" / "filters.md").read_text()
+    rows = re.findall(r"^\| (`.*?) \|", page.partition("## Filters of tasks")[2].partition("\n## ")[0], re.MULTILINE)
+    assert {name for row in rows for name in re.findall("`([a-z_]+)`", row)} == known
 
 
 @settings(max_examples=120, deadline=None)
