@@ -1,6 +1,6 @@
 """What the lines of files hold: the fields of the API's own schemas, people by username and tags by name."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, validate
 from marshmallow import fields as ma
@@ -43,13 +43,14 @@ class TaskRow(ProjectTaskCreate):
 
 
 class Line(Schema):
-    """A line of an export, in which nothing is left out."""
+    """A line of an export, in which nothing is left out but what was not known yet when it was written."""
 
+    later: ClassVar[frozenset[str]] = frozenset()  # Fields that files from before do not have; each needs a `load_default`.
     kind = ma.String()
 
     def on_bind_field(self, field_name: str, field_obj: Any) -> None:
         """Says so."""
-        field_obj.required = True
+        field_obj.required = field_name not in self.later
 
 
 class RecordLine(Line):

@@ -97,6 +97,19 @@ def test_no_column_is_forgotten(model, line):
     assert set(model.__table__.columns.keys()) - FOLLOWS - set(line().fields) == set()
 
 
+def test_a_file_of_format_1_is_taken_in_for_good(elsewhere, tmp_path):
+    """It was written once by the first version that had the format, and is never written anew."""
+    data = (Path(__file__).parent / "format-1.ndjson").read_bytes()
+    stored = objects(data)
+    said = imported(elsewhere, tmp_path, "json", data, "--create-people")
+    assert said.startswith("Made 5 projects, 25 tasks, 4 tags, 1 teams, 3 accounts.\n")
+    owner = next(line["username"] for line in stored if line["kind"] == "person" and line["username"].startswith("ada"))
+    again = objects(exported(elsewhere, tmp_path, "--user", owner))
+    assert len(again) == len(stored)
+    for before, line in zip(stored, again, strict=True):
+        assert {name: line[name] for name in before} == before
+
+
 def test_a_project_is_the_same_elsewhere(app, elsewhere, tmp_path):
     ada = world(app)
     data = exported(app, tmp_path, "--project", "web", "--owner", ada.username)
