@@ -1,6 +1,6 @@
 """How teams and their members are read."""
 
-from sqlalchemy import bindparam, func, select, true
+from sqlalchemy import bindparam, func, select
 
 from ..core.reading import Listing, One, Shape
 from ..core.schemas import PageQuery
@@ -44,7 +44,6 @@ MEMBERS = Listing(
     _belongs,
     query=PageQuery(),
     key=_belongs.c.user_id,
-    visible=true(),
     sorts={"role": _belongs.c.role, "username": username_of(_belongs.c.user_id)},
     default_sort=(("role", True), ("username", False)),
     parent=role_in_team(TEAM_ID).is_not(None),

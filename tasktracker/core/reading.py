@@ -149,8 +149,9 @@ class Listing:
         source: the tables that the columns come from.
         query: the schema of the query string.
         key: the id that makes every order total.
-        visible: the condition that holds only for what the caller may see.
         sorts: the column behind each name to sort by.
+        default_sort: what is sorted by where nothing is asked.
+        visible: the condition that holds only for what the caller may see, where the source has more.
         filters: the condition behind each filter.
         parent: for a list below another resource, the condition that the caller sees that one.
     """
@@ -162,17 +163,18 @@ class Listing:
         *,
         query: Schema,
         key: AnyColumn,
-        visible: ColumnElement[bool],
         sorts: Mapping[str, AnyColumn],
         default_sort: tuple[SortKey, ...],
+        visible: ColumnElement[bool] | None = None,
         filters: Mapping[str, Filter] | None = None,
         parent: ColumnElement[bool] | None = None,
     ) -> None:
-        self.shape, self.source, self.key, self.visible = shape, source, key, visible
+        self.shape, self.source, self.key = shape, source, key
+        self.visible = true() if visible is None else visible
         self.sorts, self.default_sort, self.filters = sorts, default_sort, filters or {}
         self.parent = parent
         # A statement takes some 100 kB; the forms that a question can have are too many to keep all of them.
-        self.statement = lru_cache(maxsize=128)(self._statement)
+        self._statement = lru_cache(maxsize=128)(self._built)
         self._check(query)
 
     def _check(self, query: Schema) -> None:
@@ -183,7 +185,7 @@ class Listing:
         if lacking := (asked - set(self.filters)) | (sorts - set(self.sorts)):
             raise TypeError(f"There is no SQL for {', '.join(sorted(lacking))} of {type(query).__name__}.")
 
-    def _statement(self, params: tuple[Param, ...], sort: tuple[SortKey, ...], plan: str) -> Statement:
+    def _built(self, params: tuple[Param, ...], sort: tuple[SortKey, ...], plan: str) -> Statement:
         return Statement(self.build(params, sort, plan))
 
     def page(self, query: Mapping[str, Any], **values: Any) -> Page:
@@ -196,17 +198,22 @@ class Listing:
         Raises:
             NotFound: the parent does not exist, or may not be seen.
         """
-        question = Question.of(query, self.default_sort)
-        filters, more = self.prepare(question.filters, values)
-        # A list of several values is another form than one value; a tuple is one value that has parts.
-        params = tuple(Param(name, many=is_several(value)) for name, value in sorted(filters.items()))
-        statement = self.statement(params, question.sort, self.plan(question))
-        given = {name: value[0] if isinstance(value, list) and len(value) == 1 else value for name, value in filters.items()}
-        offset = (question.page - 1) * question.size
-        rows = statement.rows(**values, **given, **more, limit=question.size, offset=offset, reach=offset + question.size)
+        statement, parameters = self.asked(query, values)
+        rows = statement.rows(**parameters)
         if not rows[0].row_seen:
             raise NotFound
         return Page([self.shape.body(row) for row in rows if row.row_key is not None], rows[0].row_total)
+
+    def asked(self, query: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[Statement, dict[str, Any]]:
+        """The statement for a query, and what it is run with."""
+        question = Question.of(query, self.default_sort)
+        filters, more = self.prepare(question.filters, values)
+        # A list of several values is another form than one value; a tuple is one value that has parts.
+        params = tuple(Param(name, many=_is_several(value)) for name, value in sorted(filters.items()))
+        given = {name: value[0] if isinstance(value, list) and len(value) == 1 else value for name, value in filters.items()}
+        offset = (question.page - 1) * question.size
+        place = {"limit": question.size, "offset": offset, "reach": offset + question.size}
+        return self._statement(params, question.sort, self.plan()), {**values, **given, **more, **place}
 
     def prepare(self, filters: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The filters with their values as the statement takes them, and what other values it needs for them."""
@@ -215,9 +222,9 @@ class Listing:
             prepared["search"] = tuple(f"% {word}%" for word in words(prepared["search"]))
         return prepared, {}
 
-    def plan(self, question: Question) -> str:
-        """Which of several statements suits the question; one is enough for most lists."""
-        return "plain"
+    def plan(self) -> str:
+        """Which of several statements suits the database; one is enough for most lists."""
+        return "any"
 
     def build(self, params: tuple[Param, ...], sort: tuple[SortKey, ...], plan: str) -> AnySelect:
         """The statement for a form of question."""
@@ -246,7 +253,7 @@ class Listing:
         return self.key.table
 
 
-def is_several(value: Any) -> bool:
+def _is_several(value: Any) -> bool:
     """Whether a filter is given several values."""
     return isinstance(value, list) and len(value) > 1
 

@@ -18,7 +18,6 @@ from sqlalchemy import (
     null,
     select,
     table,
-    true,
     type_coerce,
     union_all,
 )
@@ -139,7 +138,6 @@ MEMBERS = Listing(
     _belongs,
     query=PageQuery(),
     key=_belongs.c.user_id,
-    visible=true(),
     sorts={"role": _belongs.c.role, "username": username_of(_belongs.c.user_id)},
     default_sort=(("role", True), ("username", False)),
     parent=_sees_project,

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from ..accounts.queries import TODAY, brief_of, days
 from ..core.database import is_on_postgresql
-from ..core.reading import Filter, Listing, One, Param, Question, Shape, SortKey, first_rows
+from ..core.reading import Filter, Listing, One, Param, Shape, SortKey, first_rows
 from ..core.sql import among, json_list, json_object, matches
 from ..core.text import caseless, words
 from ..core.types import AnyColumn, AnySelect, Id, JsonText, PrefixSearch, table_of
@@ -187,7 +187,7 @@ class TaskListing(Listing):
             more |= {"ref_key": ref[1].upper(), "ref_number": int(ref[2])}
         return prepared, more
 
-    def plan(self, question: Question) -> str:
+    def plan(self) -> str:
         """Which database it is for: SQLite has no LATERAL."""
         return "postgresql" if is_on_postgresql() else "sqlite"
 
@@ -263,7 +263,6 @@ def _listing(*, parent: ColumnElement[bool] | None) -> TaskListing:
         table_of(Task),
         query=TaskQuery(),
         key=Task.id,
-        visible=true(),
         sorts=_sorts,
         default_sort=(("created_at", True),),
         filters=_filters,

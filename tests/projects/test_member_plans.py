@@ -44,12 +44,13 @@ def app(tmp_path_factory):
 
 def rows_read(connection, listing, values):
     """How many rows of each table are looked at for a first page, in a plan that is made for all values."""
-    compiled = listing.statement((), listing.default_sort, "plain").compiled(connection.dialect)
+    statement, parameters = listing.asked({"page": 1, "page_size": 20}, values)
+    compiled = statement.compiled(connection.dialect)
     cursor = connection.connection.cursor()
     cursor.execute("DEALLOCATE ALL")
     cursor.execute(f"PREPARE asked {compiled.prepare}")
-    parameters = compiled.parameters({**values, "limit": 20, "offset": 0, "reach": 20})
-    cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE asked {compiled.execute}", parameters)
+    explain = f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE asked {compiled.execute}"
+    cursor.execute(explain, compiled.parameters(parameters))
     found = {}
     for node in nodes(cursor.fetchone()[0][0]["Plan"]):
         if table := node.get("Relation Name"):

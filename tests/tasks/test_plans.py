@@ -14,7 +14,6 @@ from sqlalchemy import Connection, text
 from config import load
 from tasktracker import create_app
 from tasktracker.core.models import new_id
-from tasktracker.core.reading import Param, Question, is_several
 from tasktracker.core.statement import Statement
 from tasktracker.extensions import db
 from tasktracker.tasks import access, services
@@ -161,17 +160,10 @@ def test_every_filter_and_every_sort_is_asked(scene):
 
 def asking(connection: Connection, me: str, asked: Mapping[str, Any]) -> tuple[Any, Any]:
     """The compiled statement for a question, and its parameters."""
-    question = Question.of(TaskQuery().load(asked), TASKS.default_sort)
-    filters, more = TASKS.prepare(question.filters, {"me": me})
-    if "day" in more:
-        more["day"] = date(2026, 3, 1)  # Of the tasks, few are overdue on it.
-    params = tuple(Param(name, many=is_several(value)) for name, value in sorted(filters.items()))
-    compiled = TASKS.statement(params, question.sort, TASKS.plan(question)).compiled(connection.dialect)
-    given = {name: value[0] if isinstance(value, list) and len(value) == 1 else value for name, value in filters.items()}
-    offset = (question.page - 1) * question.size
-    return compiled, compiled.parameters(
-        {**given, **more, "me": me, "limit": question.size, "offset": offset, "reach": offset + question.size}
-    )
+    statement, parameters = TASKS.asked(TaskQuery().load(asked), {"me": me})
+    parameters["day"] = date(2026, 3, 1)  # Of the tasks, few are overdue on it.
+    compiled = statement.compiled(connection.dialect)
+    return compiled, compiled.parameters(parameters)
 
 
 def explained(connection: Connection, me: str, asked: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
