@@ -24,7 +24,7 @@ from ..extensions import Base
 from ..projects.models import Project, ProjectMember, ProjectTeam
 from ..tags.models import Tag, TaskTag
 from ..tasks.models import Task, TaskWords
-from ..tasks.services import words_row
+from ..tasks.services.making import words_row
 from .sample import DEMO, DEMO_EMAIL, Row, Sample, Size
 from .terminal import told_plainly
 

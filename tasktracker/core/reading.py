@@ -174,7 +174,7 @@ class Listing:
         self.sorts, self.default_sort, self.filters = sorts, default_sort, filters or {}
         self.parent = parent
         # A statement takes some 100 kB; the forms that a question can have are too many to keep all of them.
-        self._statement = lru_cache(maxsize=128)(self._built)
+        self.statement = lru_cache(maxsize=128)(self._built)
         self._check(query)
 
     def _check(self, query: Schema) -> None:
@@ -213,7 +213,7 @@ class Listing:
         given = {name: value[0] if isinstance(value, list) and len(value) == 1 else value for name, value in filters.items()}
         offset = (question.page - 1) * question.size
         place = {"limit": question.size, "offset": offset, "reach": offset + question.size}
-        return self._statement(params, question.sort, self.plan()), {**values, **given, **more, **place}
+        return self.statement(params, question.sort, self.plan()), {**values, **given, **more, **place}
 
     def prepare(self, filters: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The filters with their values as the statement takes them, and what other values it needs for them."""

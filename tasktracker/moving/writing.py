@@ -17,7 +17,7 @@ from ..core.types import Id, table_of
 from ..projects.models import Project
 from ..tags.models import TaskTag
 from ..tasks.models import COMPLETED, ExternalId, Task, TaskWords
-from ..tasks.services import words_row
+from ..tasks.services.making import words_row
 from .faults import BrokenFile, Faults, Rejected
 
 Values: TypeAlias = dict[str, Any]

@@ -10,8 +10,9 @@ from ..core.errors import Invalid, NotFound
 from ..core.http import answer, answer_page, created, no_content
 from ..core.results import Expected
 from ..projects import access as projects
-from . import access, queries, services
+from . import access, queries
 from .schemas import ProjectTaskCreate, ProjectTaskQuery, TaskChange, TaskCreate, TaskQuery, TaskSchema
+from .services import changing, deleting, making
 
 blueprint = Blueprint("tasks", __name__, description="Tasks.")
 
@@ -39,7 +40,7 @@ def create_task(body: dict[str, Any]) -> Response:
     Without `project_id` it goes to my inbox.
     """
     try:
-        return created(services.create_task(me(), body.pop("project_id", None), body), "/tasks")
+        return created(making.create_task(me(), body.pop("project_id", None), body), "/tasks")
     except NotFound as error:
         raise Invalid.field("/project_id", "Not a project that you can see.") from error
 
@@ -64,7 +65,7 @@ def create_project_task(body: dict[str, Any], project_id: str) -> Response:
 
     It gets the next number of the project.
     """
-    return created(services.create_task(me(), project_id, body), "/tasks")
+    return created(making.create_task(me(), project_id, body), "/tasks")
 
 
 @blueprint.route(ONE, find=access.find)
@@ -85,7 +86,7 @@ def update_task(changes: dict[str, Any], task_id: str, expected: Expected) -> Re
 
     Only the fields that are sent are changed; `null` clears an assignee or a date. With `project_id` the task moves.
     """
-    return answer(services.update_task(me(), task_id, changes, expected))
+    return answer(changing.update_task(me(), task_id, changes, expected))
 
 
 @blueprint.route(ONE, method="DELETE", find=access.find, to="delete_task", conditional=True, conflicts=["project_archived"])
@@ -95,5 +96,5 @@ def delete_task(task_id: str, expected: Expected) -> Response:
 
     Members delete their own, admins and the owner any.
     """
-    services.delete_task(me(), task_id, expected)
+    deleting.delete_task(me(), task_id, expected)
     return no_content()

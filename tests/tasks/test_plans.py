@@ -16,9 +16,10 @@ from tasktracker import create_app
 from tasktracker.core.models import new_id
 from tasktracker.core.statement import Statement
 from tasktracker.extensions import db
-from tasktracker.tasks import access, services
+from tasktracker.tasks import access
 from tasktracker.tasks.queries import TASKS
 from tasktracker.tasks.schemas import TaskQuery
+from tasktracker.tasks.services import changing, deleting, following, making
 
 from .. import servers
 from ..conftest import BACKENDS, SECRETS
@@ -226,7 +227,8 @@ def test_few_rows_are_read_and_none_of_other_projects(scene):
 
 def test_no_statement_that_is_about_one_task_looks_at_all(scene):
     """Of those that change a task or judge a change; a select within, left to itself, would name every task there is."""
-    found = {name: one for room in (services, access) for name, one in vars(room).items() if isinstance(one, Statement)}
+    rooms = (access, changing, deleting, following, making)
+    found = {name: one for room in rooms for name, one in vars(room).items() if isinstance(one, Statement)}
     assert {"_FIND", "_LOCK_LINKED", "_DELETE"} <= set(found)
     with db.engine.connect() as connection:
         looked_at = {name: scanned(connection, one.compiled(connection.dialect)) for name, one in found.items()}
