@@ -24,7 +24,9 @@ NEEDED: dict[str, TeamRole] = {
     "manage_members": TeamRole.admin,
     "delete": TeamRole.admin,
 }
-ME = bindparam("me", type_=Id())
+# The caller, somebody else and a team, as values of statements.
+ME, OTHER_ID, TEAM_ID = (bindparam(name, type_=Id()) for name in ("me", "other", "team"))
+NO_ROLE = -1
 # Whoever cannot log in, for now or yet, is added to nothing.
 CAN_LOG_IN = and_(User.disabled_at.is_(None), User.activated_at.is_not(None))
 
@@ -34,7 +36,7 @@ def role_in_team(team: AnyColumn) -> ColumnElement[str]:
     return select(TeamMember.role).where(TeamMember.team_id == team, TeamMember.user_id == ME).scalar_subquery()
 
 
-_ROLE = Statement(select(role_in_team(bindparam("team", type_=Id())).label("role")))
+_ROLE = Statement(select(role_in_team(TEAM_ID).label("role")))
 
 
 def find(user_id: str, team_id: str, *, to: str = "read") -> TeamRole:
@@ -53,14 +55,12 @@ def find(user_id: str, team_id: str, *, to: str = "read") -> TeamRole:
     return role
 
 
-TEAM, OTHER = bindparam("team", type_=Id()), bindparam("other", type_=Id())
-NO_ROLE = -1
 _member, _admin = table_of(TeamMember).alias(), table_of(TeamMember).alias()
 
 
 def _role_of(user: AnyColumn) -> ColumnElement[int]:
     """The role of a user in the team as a number; -1 for none."""
-    role = select(type_coerce(_member.c.role, SmallInteger())).where(_member.c.team_id == TEAM, _member.c.user_id == user)
+    role = select(type_coerce(_member.c.role, SmallInteger())).where(_member.c.team_id == TEAM_ID, _member.c.user_id == user)
     return func.coalesce(role.scalar_subquery(), NO_ROLE)
 
 
@@ -73,14 +73,14 @@ def other_admin(team: AnyColumn, user: AnyColumn) -> ColumnElement[bool]:
 
 # What a change in a team is judged by, beside the team itself: of the caller, and of another user.
 MY_ROLE: Mapping[str, ColumnElement[Any]] = {"my_role": _role_of(ME)}
-OTHER_ROLE: Mapping[str, ColumnElement[Any]] = {"other_role": _role_of(OTHER)}
+OTHER_ROLE: Mapping[str, ColumnElement[Any]] = {"other_role": _role_of(OTHER_ID)}
 USER_THERE: Mapping[str, ColumnElement[Any]] = {
-    "is_member": _role_of(OTHER) > NO_ROLE,
-    "can_log_in": select(User.id).where(User.id == OTHER, CAN_LOG_IN).exists(),
-    "has_other_admin": other_admin(TEAM, OTHER),
+    "is_member": _role_of(OTHER_ID) > NO_ROLE,
+    "can_log_in": select(User.id).where(User.id == OTHER_ID, CAN_LOG_IN).exists(),
+    "has_other_admin": other_admin(TEAM_ID, OTHER_ID),
 }
 _FIND_USER = Statement(select(*labelled(USER_THERE)))
-_seen = select(table_of(Team), *labelled(MY_ROLE)).where(Team.id == TEAM, MY_ROLE["my_role"] > NO_ROLE)
+_seen = select(table_of(Team), *labelled(MY_ROLE)).where(Team.id == TEAM_ID, MY_ROLE["my_role"] > NO_ROLE)
 _LOCK = Statement(_seen.with_for_update(of=Team))
 _LOCK_FOR_USER = Statement(_seen.add_columns(*labelled({**USER_THERE, **OTHER_ROLE})).with_for_update(of=Team))
 

@@ -16,10 +16,10 @@ from ..core.schemas import PageQuery
 from ..core.sql import among, is_known, json_list, json_object
 from ..core.statement import Statement
 from ..core.types import AnyColumn, Id, JsonText, Many, UtcDateTime, table_of
+from .access import ME
 from .models import MailedToken, Session, Team, TeamMember, User
 from .schemas import MeSchema, SessionSchema, time_zones
 
-ME = bindparam("me", type_=Id())
 _QUARTER = 15 * 60
 
 

@@ -5,12 +5,10 @@ from sqlalchemy import bindparam, func, select
 from ..core.reading import Listing, One, Shape
 from ..core.schemas import PageQuery
 from ..core.types import AnyColumn, Id, table_of
-from .access import ME, role_in_team
+from .access import ME, TEAM_ID, role_in_team
 from .models import Team, TeamMember
 from .queries import brief_of, username_of
 from .team_schemas import TeamMemberSchema, TeamSchema
-
-TEAM_ID = bindparam("team", type_=Id())
 
 _columns: dict[str, AnyColumn] = {
     "id": Team.id,

@@ -143,7 +143,7 @@ class _Transaction:
     def __init__(self) -> None:
         self.on_commit: list[Callable[[], object]] = []
         self.on_rollback: list[Callable[[], object]] = []
-        self.asked = 0  # How often for its connection, which is for one statement each.
+        self.asked = 0  # How many statements have asked for its connection.
         self._connection: Connection | None = None
         self._session: Session | None = None
 

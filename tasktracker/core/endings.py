@@ -49,7 +49,7 @@ class Held:
 
     @property
     def listed(self) -> ColumnElement[str]:
-        """Their ids as JSON, without a lock: for what comes no more once something else is locked."""
+        """Their ids as JSON, without a lock: no more of them are made once what they belong to is locked."""
         rows = select(json_object(id=self.key)).where(self.where)
         return type_coerce(json_list(rows), Text()).label(self.name)
 

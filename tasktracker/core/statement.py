@@ -76,7 +76,7 @@ class Statement:
     def first_aside(self, **values: Any) -> Row | None:
         """The first row, read outside the transaction of the use case, which need not have begun.
 
-        For what is judged at length before anything is locked: on SQLite a transaction keeps every other writer out.
+        For what takes long to judge, such as a password: on SQLite an open transaction keeps every other writer out.
         """
         return _first(self._rows(aside(), values))
 

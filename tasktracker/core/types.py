@@ -133,7 +133,7 @@ class JsonText(TypeDecorator[Any]):
 class PrefixSearch(TypeDecorator[list[str]]):
     """Words, each of which begins a word of what is sought: the query of a search.
 
-    An `@`, which no word holds, stands where the scope goes in which they are sought; see `core/sql.matches`.
+    It holds an `@`, which no word does, wherever `core/sql.matches` puts the scope in: the end of the id of a project.
     """
 
     impl = Text

@@ -24,7 +24,7 @@ from ..core.sql import among
 from ..core.text import caseless, fold
 from ..core.types import Id, Many, table_of
 from ..extensions import Base
-from ..projects.access import NO_ROLE, role_in
+from ..projects.access import NO_ROLE, PROJECT_ID, role_in
 from ..projects.keys import keys_for
 from ..projects.models import Project, ProjectMember, ProjectTeam
 from ..projects.services import words_of as words_of_project
@@ -54,9 +54,7 @@ _WITHOUT_INBOX = select(User.id).where(
     among(User.id, bindparam("users", type_=Many(Id()))),
     ~select(Project.id).where(Project.owner_id == User.id, Project.is_inbox).exists(),
 )
-_SEES = select(role_in(Project.id, Project.owner_id, bindparam("user", type_=Id())) > NO_ROLE).where(
-    Project.id == bindparam("project", type_=Id())
-)
+_SEES = select(role_in(Project.id, Project.owner_id, bindparam("user", type_=Id())) > NO_ROLE).where(Project.id == PROJECT_ID)
 _PROJECT_OF = select(Task.project_id).where(Task.id == bindparam("task", type_=Id()))
 
 

@@ -20,7 +20,7 @@ from ..core.models import new_id, now
 from ..core.sql import among
 from ..core.text import caseless
 from ..core.types import Id, Many, table_of
-from ..projects.access import NO_ROLE, check_open, role_in
+from ..projects.access import NO_ROLE, PROJECT_ID, check_open, role_in
 from ..projects.models import Project
 from ..tags.models import Tag, TaskTag
 from ..tags.services import words_of as words_of_tag
@@ -43,7 +43,6 @@ from .writing import (
 )
 
 _HIGHEST = 999_999_999  # Of the numbers that a line may ask for, so that enough are left to be counted up to.
-_PROJECT = bindparam("project", type_=Id())
 _ROW = TaskRow(partial=("title",))
 _NEW: Values = {
     "description": "", "status": "todo", "priority": "none", "assigned_to_id": None, "due_date": None, "start_date": None,
@@ -57,7 +56,7 @@ _LOCK = (
     .with_for_update(of=Project, key_share=True)
 )
 _columns = (Task.id, Task.project_id, Task.number, *(table_of(Task).c[name] for name in CHANGED))
-_its_name = and_(ExternalId.task_id == Task.id, ExternalId.project_id == _PROJECT)
+_its_name = and_(ExternalId.task_id == Task.id, ExternalId.project_id == PROJECT_ID)
 # Locked, so that what is compared with a line is what is changed, whoever changes it meanwhile.
 _BY_NAME = (
     select(*_columns, ExternalId.external_id)
@@ -69,7 +68,7 @@ _BY_NAME = (
 _BY_NUMBER = (
     select(*_columns, ExternalId.external_id)
     .outerjoin(ExternalId, _its_name)
-    .where(Task.project_id == _PROJECT, among(Task.number, bindparam("numbers", type_=Many(Integer()))))
+    .where(Task.project_id == PROJECT_ID, among(Task.number, bindparam("numbers", type_=Many(Integer()))))
     .order_by(Task.id)
     .with_for_update(of=Task, key_share=True)
 )
@@ -78,7 +77,7 @@ _LINKS = select(TaskTag.task_id, TaskTag.tag_id).where(among(TaskTag.task_id, _T
 _UNLINK = delete(table_of(TaskTag)).where(among(TaskTag.task_id, _TASKS))
 _PEOPLE = (
     select(User.username, User.id, and_(CAN_LOG_IN, role_in(Project.id, Project.owner_id, User.id) > NO_ROLE).label("sees"))
-    .join(Project, Project.id == _PROJECT)
+    .join(Project, Project.id == PROJECT_ID)
     .where(among(type_coerce(User.username, Text()), bindparam("names", type_=Many(Text()))))
 )
 

@@ -9,7 +9,6 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Integer,
     SmallInteger,
@@ -22,7 +21,7 @@ from sqlalchemy import (
     union,
 )
 
-from ..accounts.access import CAN_LOG_IN
+from ..accounts.access import CAN_LOG_IN, ME, NO_ROLE, OTHER_ID, TEAM_ID
 from ..accounts.models import Team, TeamMember, User
 from ..core.errors import Conflict, Forbidden, NotFound
 from ..core.sql import greatest
@@ -48,8 +47,7 @@ NEEDED: dict[str, Role] = {
     "hand_over": Role.owner,
     "delete": Role.owner,
 }
-NO_ROLE = -1
-ME: BindParameter[str] = bindparam("me", type_=Id())
+PROJECT_ID = bindparam("project", type_=Id())
 # Under names of their own, these tables are never taken for those of the statement around.
 _found, _member, _team, _belongs = (table_of(model).alias() for model in (Project, ProjectMember, ProjectTeam, TeamMember))
 
@@ -65,12 +63,12 @@ def role_in(project: AnyColumn, owner: AnyColumn, user: AnyColumn = ME) -> Colum
     """
     # What is compared with belongs to the statement around, also where that is not the next one.
     direct = (
-        select(_number(_member.c.role))
+        select(as_number(_member.c.role))
         .where(_member.c.project_id == project, _member.c.user_id == user)
         .correlate_except(_member)
     )
     by_team = (
-        select(func.max(_number(_team.c.role)))
+        select(func.max(as_number(_team.c.role)))
         .join(_belongs, _belongs.c.team_id == _team.c.team_id)
         .where(_team.c.project_id == project, _belongs.c.user_id == user)
         .correlate_except(_team, _belongs)
@@ -100,11 +98,12 @@ def projects_of(user: AnyColumn = ME) -> AnySelect:
     return select(union(owned, direct, by_team).subquery("visible").c.id)
 
 
-def _number(role: AnyColumn) -> ColumnElement[int]:
+def as_number(role: AnyColumn) -> ColumnElement[int]:
+    """A role as the number that it is in the table, which can be compared."""
     return type_coerce(role, SmallInteger())
 
 
-_ROLE = Statement(select(role_in_id(bindparam("project", type_=Id())).label("role")))
+_ROLE = Statement(select(role_in_id(PROJECT_ID).label("role")))
 
 
 def role_of(user_id: str, project_id: str) -> Role | None:
@@ -137,17 +136,16 @@ def find(user_id: str, project_id: str, *, to: str = "read") -> Role:
     return check(role_of(user_id, project_id), to)
 
 
-PROJECT, OTHER, TEAM = (bindparam(name, type_=Id()) for name in ("project", "other", "team"))
 _own, _brought, _mine = (table_of(model).alias() for model in (ProjectMember, ProjectTeam, TeamMember))
-_own_role = select(_number(_own.c.role)).where(_own.c.project_id == PROJECT, _own.c.user_id == OTHER)
-_team_role = select(_number(_brought.c.role)).where(_brought.c.project_id == PROJECT, _brought.c.team_id == TEAM)
-_is_mine = select(_mine.c.role).where(_mine.c.team_id == TEAM, _mine.c.user_id == ME).exists()
+_own_role = select(as_number(_own.c.role)).where(_own.c.project_id == PROJECT_ID, _own.c.user_id == OTHER_ID)
+_team_role = select(as_number(_brought.c.role)).where(_brought.c.project_id == PROJECT_ID, _brought.c.team_id == TEAM_ID)
+_is_mine = select(_mine.c.role).where(_mine.c.team_id == TEAM_ID, _mine.c.user_id == ME).exists()
 # What a change in a project is judged by, beside the project itself: of the caller, of another user, of a team.
-MY_ROLE: Mapping[str, ColumnElement[Any]] = {"role": role_in_id(PROJECT)}
+MY_ROLE: Mapping[str, ColumnElement[Any]] = {"role": role_in_id(PROJECT_ID)}
 USER_THERE: Mapping[str, ColumnElement[Any]] = {
-    "other_role": role_in_id(PROJECT, OTHER),
+    "other_role": role_in_id(PROJECT_ID, OTHER_ID),
     "own_role": func.coalesce(_own_role.scalar_subquery(), NO_ROLE),
-    "can_log_in": select(User.id).where(User.id == OTHER, CAN_LOG_IN).exists(),
+    "can_log_in": select(User.id).where(User.id == OTHER_ID, CAN_LOG_IN).exists(),
 }
 # Of that user, what a change of their role rests on: many that come at once do not have each other judged anew.
 USER_STANDS: Mapping[str, ColumnElement[Any]] = {
@@ -232,14 +230,14 @@ def find_team(user_id: str, project_id: str, team_id: str, *, to: str) -> None:
 
 
 _role = role_in(Project.id, Project.owner_id)
-_seen = select(table_of(Project), _role.label("role")).where(Project.id == PROJECT, _role > NO_ROLE)
+_seen = select(table_of(Project), _role.label("role")).where(Project.id == PROJECT_ID, _role > NO_ROLE)
 _LOCK = Statement(_seen.with_for_update(key_share=True, of=Project))
 _LOCK_FOR_USER = Statement(
     _seen.add_columns(*labelled({**USER_THERE, **USER_STANDS})).with_for_update(key_share=True, of=Project)
 )
 # A team of the caller is kept as it is, with everyone in it, while something is done with it in a project: nobody may leave
 # it meanwhile, the caller least of all. It is locked first: teams are always locked before projects.
-_held = select(Team.id).where(Team.id == TEAM, _is_mine).with_for_update(read=True, key_share=True).subquery("held")
+_held = select(Team.id).where(Team.id == TEAM_ID, _is_mine).with_for_update(read=True, key_share=True).subquery("held")
 _LOCK_FOR_TEAM = Statement(
     _seen.add_columns(*labelled(TEAM_THERE))
     .select_from(table_of(Project).outerjoin(_held, true()))

@@ -29,11 +29,10 @@ from ..core.reading import Filter, Listing, One, Shape
 from ..core.schemas import PageQuery
 from ..core.sql import begins_words, json_list, json_object
 from ..core.types import AnyColumn, Choice, Id, JsonText, table_of
-from .access import NO_ROLE, projects_of, role_in, role_in_id
+from .access import NO_ROLE, PROJECT_ID, as_number, projects_of, role_in, role_in_id
 from .models import Project, ProjectMember, ProjectTeam, Role
 from .schemas import MemberSchema, ProjectQuery, ProjectSchema, ProjectTeamSchema
 
-PROJECT_ID = bindparam("project", type_=Id())
 # The tasks live a floor above; only the name of their table is known here, to count them.
 _tasks = table("tasks", column("project_id", Id()), column("status", SmallInteger()))
 # Statuses from 3 on are those of completed tasks. They are counted from an index alone; a number kept in the project would
@@ -91,21 +90,17 @@ def _ways() -> FromClause:
         nobody.label("team_id"),
         nameless.label("team_name"),
     ).where(Project.id == PROJECT_ID)
-    direct = select(ProjectMember.user_id, literal("direct", String()), _number(ProjectMember.role), nobody, nameless).where(
+    direct = select(ProjectMember.user_id, literal("direct", String()), as_number(ProjectMember.role), nobody, nameless).where(
         ProjectMember.project_id == PROJECT_ID
     )
     by_team = (
-        select(TeamMember.user_id, literal("team", String()), _number(ProjectTeam.role), Team.id, Team.name)
+        select(TeamMember.user_id, literal("team", String()), as_number(ProjectTeam.role), Team.id, Team.name)
         .select_from(ProjectTeam)
         .join(Team, Team.id == ProjectTeam.team_id)
         .join(TeamMember, TeamMember.team_id == Team.id)
         .where(ProjectTeam.project_id == PROJECT_ID)
     )
     return union_all(owned, direct, by_team).subquery("ways")
-
-
-def _number(role: AnyColumn) -> ColumnElement[int]:
-    return type_coerce(role, SmallInteger())
 
 
 def _role_name(number: ColumnElement[Any]) -> ColumnElement[str]:

@@ -18,45 +18,47 @@ from ..core.results import Expected, Resource
 from ..core.sql import among
 from ..core.statement import Row, Statement
 from ..core.text import spaced_words
-from ..core.types import Choice, Id, table_of
+from ..core.types import Choice, table_of
 from ..core.writing import Changing, Making, differing, put, unchanged, write
 from . import access, queries
-from .access import MY_ROLE, NO_ROLE, OTHER, PROJECT, TEAM, TEAM_THERE, USER_STANDS, USER_THERE
+from .access import ME, MY_ROLE, NO_ROLE, OTHER_ID, PROJECT_ID, TEAM_ID, TEAM_THERE, USER_STANDS, USER_THERE
 from .keys import keys_for
 from .models import Project, ProjectMember, ProjectTeam, Role
 
 _projects, _members, _teams = table_of(Project), table_of(ProjectMember), table_of(ProjectTeam)
-_ME = bindparam("me", type_=Id())
 _NEW_ROLE = bindparam("new_role", type_=Choice(Role))
 _unchanged, _user_unchanged = unchanged(MY_ROLE), unchanged({**MY_ROLE, **USER_THERE})
 _team_unchanged = unchanged({**MY_ROLE, **TEAM_THERE})
-_membership = (_members.c.project_id == PROJECT, _members.c.user_id == OTHER)
-_HOLD_ME = Statement(select(User.id).where(User.id == _ME).with_for_update(key_share=True))
-_KEYS = Statement(select(Project.key).where(Project.owner_id == _ME))
+_membership = (_members.c.project_id == PROJECT_ID, _members.c.user_id == OTHER_ID)
+_HOLD_ME = Statement(select(User.id).where(User.id == ME).with_for_update(key_share=True))
+_KEYS = Statement(select(Project.key).where(Project.owner_id == ME))
 _PROJECTS = Making(queries.SHAPE, _projects)
 _CHANGES = Changing(queries.SHAPE, _projects, _unchanged)
 _CHANGES_OF_OWNER = Changing(queries.SHAPE, _projects, _user_unchanged)
 _SWAP_OWNERS = Statement(
-    insert(_members).values(project_id=PROJECT, user_id=_ME, role=Role.admin.name), along=[delete(_members).where(*_membership)]
+    insert(_members).values(project_id=PROJECT_ID, user_id=ME, role=Role.admin.name),
+    along=[delete(_members).where(*_membership)],
 )
-_DELETE = Statement(delete(_projects).where(_projects.c.id == PROJECT, _unchanged).returning(_projects.c.id), is_long=True)
+_DELETE = Statement(delete(_projects).where(_projects.c.id == PROJECT_ID, _unchanged).returning(_projects.c.id), is_long=True)
 _PUT_MEMBER = Statement(
     put(
-        _members, {"project_id": PROJECT, "user_id": OTHER, "role": _NEW_ROLE}, unchanged({**MY_ROLE, **USER_STANDS})
+        _members, {"project_id": PROJECT_ID, "user_id": OTHER_ID, "role": _NEW_ROLE}, unchanged({**MY_ROLE, **USER_STANDS})
     ).returning(_members.c.role)
 )
 _DELETE_MEMBER = Statement(delete(_members).where(*_membership, _user_unchanged).returning(_members.c.role))
 _PUT_TEAM = Statement(
-    put(_teams, {"project_id": PROJECT, "team_id": TEAM, "role": _NEW_ROLE}, _team_unchanged),
+    put(_teams, {"project_id": PROJECT_ID, "team_id": TEAM_ID, "role": _NEW_ROLE}, _team_unchanged),
     returning=select(*queries.TEAM_SHAPE.returned).select_from(_teams),
 )
 _DELETE_TEAM = Statement(
-    delete(_teams).where(_teams.c.project_id == PROJECT, _teams.c.team_id == TEAM, _team_unchanged).returning(_teams.c.role)
+    delete(_teams)
+    .where(_teams.c.project_id == PROJECT_ID, _teams.c.team_id == TEAM_ID, _team_unchanged)
+    .returning(_teams.c.role)
 )
-_is_own = _projects.c.owner_id == _ME
-_is_member = exists().where(ProjectMember.project_id == _projects.c.id, ProjectMember.user_id != _ME)
+_is_own = _projects.c.owner_id == ME
+_is_member = exists().where(ProjectMember.project_id == _projects.c.id, ProjectMember.user_id != ME)
 _is_in_team = exists().where(
-    ProjectTeam.project_id == _projects.c.id, TeamMember.team_id == ProjectTeam.team_id, TeamMember.user_id != _ME
+    ProjectTeam.project_id == _projects.c.id, TeamMember.team_id == ProjectTeam.team_id, TeamMember.user_id != ME
 )
 endings.of_account.append(
     endings.Ending(
@@ -69,7 +71,7 @@ endings.of_account.append(
         ),
     )
 )
-_of_team = among(_projects.c.id, select(ProjectTeam.project_id).where(ProjectTeam.team_id == TEAM))
+_of_team = among(_projects.c.id, select(ProjectTeam.project_id).where(ProjectTeam.team_id == TEAM_ID))
 endings.of_team.append(endings.Held("projects", _projects.c.id, _of_team, key_share=True))
 _NAMED = ("name", "key", "description")  # What a project is found by.
 _FIXED = "Your inbox is yours alone: it cannot be shared, archived, deleted or handed over."

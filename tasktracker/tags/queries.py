@@ -5,11 +5,9 @@ from sqlalchemy import bindparam, func, select
 from ..core.reading import Filter, Listing, One, Shape
 from ..core.sql import begins_words
 from ..core.types import AnyColumn, Id, table_of
-from ..projects.access import NO_ROLE, projects_of, role_in_id
+from ..projects.access import NO_ROLE, PROJECT_ID, projects_of, role_in_id
 from .models import Tag, TaskTag
 from .schemas import ProjectTagQuery, TagQuery, TagSchema
-
-PROJECT_ID = bindparam("project", type_=Id())
 
 _columns: dict[str, AnyColumn] = {
     "id": Tag.id,

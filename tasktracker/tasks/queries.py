@@ -30,7 +30,7 @@ from ..core.reading import Filter, Listing, One, Param, Shape, SortKey, first_ro
 from ..core.sql import among, json_list, json_object, matches
 from ..core.text import caseless, words
 from ..core.types import AnyColumn, AnySelect, Id, JsonText, PrefixSearch, table_of
-from ..projects.access import NO_ROLE, projects_of, role_in, role_in_id
+from ..projects.access import NO_ROLE, PROJECT_ID, projects_of, role_in, role_in_id
 from ..projects.models import Project
 from ..tags.models import Tag, TaskTag
 from .models import Status, Task, TaskWords
@@ -271,4 +271,4 @@ def _listing(*, parent: ColumnElement[bool] | None) -> TaskListing:
 
 
 TASKS = _listing(parent=None)
-TASKS_OF_PROJECT = _listing(parent=role_in_id(bindparam("project", type_=Id())) > NO_ROLE)
+TASKS_OF_PROJECT = _listing(parent=role_in_id(PROJECT_ID) > NO_ROLE)

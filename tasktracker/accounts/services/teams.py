@@ -20,7 +20,7 @@ from ...core.types import Choice, table_of
 from ...core.writing import Changing, differing, put, unchanged, write
 from .. import access
 from .. import team_queries as queries
-from ..access import ME, MY_ROLE, OTHER, OTHER_ROLE, TEAM, USER_THERE
+from ..access import ME, MY_ROLE, OTHER_ID, OTHER_ROLE, TEAM_ID, USER_THERE
 from ..models import Team, TeamMember, TeamRole, User
 
 _teams, _members = table_of(Team), table_of(TeamMember)
@@ -36,7 +36,7 @@ _CREATE = Statement(
     along=[insert(_teams).from_select([*_new], select(*_new.values()).where(select(User.id).where(*_can_log_in).exists()))],
 )
 _CHANGES = Changing(queries.SHAPE, _teams, _unchanged)
-_membership = {"team_id": TEAM, "user_id": OTHER, "role": bindparam("new_role", type_=Choice(TeamRole))}
+_membership = {"team_id": TEAM_ID, "user_id": OTHER_ID, "role": bindparam("new_role", type_=Choice(TeamRole))}
 _PUT_MEMBER = Statement(put(_members, _membership, _user_unchanged).returning(_members.c.role))
 _other = aliased(TeamMember)
 _has_others = select(_other.user_id).where(_other.team_id == _teams.c.id, _other.user_id != ME).exists()
@@ -135,13 +135,13 @@ def delete_member(me: str, team_id: str, user_id: str, expected: Expected) -> No
 @cache
 def _delete() -> Statement:
     are_all = (held.are_all for held in endings.of_team)
-    return Statement(delete(_teams).where(_teams.c.id == TEAM, _unchanged, *are_all).returning(_teams.c.id))
+    return Statement(delete(_teams).where(_teams.c.id == TEAM_ID, _unchanged, *are_all).returning(_teams.c.id))
 
 
 @cache
 def _delete_member() -> Statement:
     are_all = (held.are_all for held in endings.of_team)
-    membership = (_members.c.team_id == TEAM, _members.c.user_id == OTHER)
+    membership = (_members.c.team_id == TEAM_ID, _members.c.user_id == OTHER_ID)
     return Statement(delete(_members).where(*membership, _role_unchanged, *are_all).returning(_members.c.role))
 
 

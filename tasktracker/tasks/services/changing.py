@@ -38,12 +38,12 @@ from ...core.text import spaced_words
 from ...core.types import Id, UtcDateTime, table_of
 from ...core.writing import write
 from ...projects import access as projects
-from ...projects.access import NEEDED, NO_ROLE, role_in, role_in_id
+from ...projects.access import NEEDED, NO_ROLE, PROJECT_ID, role_in, role_in_id
 from ...projects.models import Project, Role
 from ...tags.models import Tag, TaskTag
 from .. import access, queries
 from ..models import COMPLETED, Task, TaskWords
-from .rules import CHANGED, PROJECT_ID, TASK_ID, WANTED, bad_assignee, bad_tags, can_be_assigned, check_dates
+from .rules import CHANGED, TASK_ID, WANTED, bad_assignee, bad_tags, can_be_assigned, check_dates
 
 _tasks, _projects, _task_tags, _task_words = table_of(Task), table_of(Project), table_of(TaskTag), table_of(TaskWords)
 _TARGET = bindparam("target", type_=Id())

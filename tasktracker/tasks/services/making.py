@@ -15,12 +15,12 @@ from ...core.text import spaced_words
 from ...core.types import Id, UtcDateTime, table_of
 from ...core.writing import Making
 from ...projects import access as projects
-from ...projects.access import ME, NEEDED, role_in, role_in_id
+from ...projects.access import ME, NEEDED, PROJECT_ID, role_in, role_in_id
 from ...projects.models import Project
 from ...tags.models import Tag, TaskTag
 from .. import queries
 from ..models import COMPLETED, Task, TaskWords
-from .rules import PROJECT_ID, TASK_ID, WANTED, bad_assignee, bad_tags, can_be_assigned, check_dates
+from .rules import TASK_ID, WANTED, bad_assignee, bad_tags, can_be_assigned, check_dates
 
 _tasks, _projects, _task_tags, _task_words = table_of(Task), table_of(Project), table_of(TaskTag), table_of(TaskWords)
 _count_up = (

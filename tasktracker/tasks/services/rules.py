@@ -14,7 +14,6 @@ from ...projects.access import NO_ROLE, role_in_id
 from ..models import Task
 
 TASK_ID = bindparam("task", type_=Id())
-PROJECT_ID = bindparam("project", type_=Id())
 WANTED = bindparam("tags", type_=Many(Id()))
 _ASSIGNEE = bindparam("assignee", type_=Id())
 CHANGED = {"version": table_of(Task).c.version + 1, "updated_at": bindparam("moment", type_=UtcDateTime())}
