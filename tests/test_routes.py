@@ -72,12 +72,12 @@ def test_every_route_with_an_id_finds_what_it_names(app, routes):
     with_id = {route: rule for route, rule in routes.items() if rule.arguments and route not in PUBLIC}
     assert len(with_id) > 15
     for route, rule in with_id.items():
-        assert app.view_functions[rule.endpoint].policy["find"], route
+        assert app.view_functions[rule.endpoint].policy.finds, route
         assert "<id:" in route, f"{route}: an id that is no UUID must look like one that does not exist"
 
 
 def test_every_closed_route_states_its_policy(app, routes):
     for route in routes.keys() - PUBLIC:
         policy = app.view_functions[routes[route].endpoint].policy
-        assert policy["public"] is False, route
-        assert policy["conditional"] == route.startswith(("PATCH", "PUT", "DELETE")), route
+        assert policy.public is False, route
+        assert policy.conditional == route.startswith(("PATCH", "PUT", "DELETE")), route

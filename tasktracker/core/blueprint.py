@@ -5,7 +5,8 @@ OpenAPI document, so the two cannot differ.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from dataclasses import dataclass
+from functools import partial, wraps
 from http import HTTPStatus
 from typing import Any
 
@@ -58,6 +59,30 @@ class IdConverter(BaseConverter):
         return value if is_id(value) else NO_ID
 
 
+@dataclass(frozen=True)
+class Policy:
+    """What `Blueprint.route` says of a route, which its document and the tests read too.
+
+    Args:
+        name: of its view, and of the operation in the document.
+        takes: what it takes, of "query" and "json".
+        finds: whether its path names something that the caller may see or not.
+        repeatable: whether it heeds `Idempotency-Key`.
+    """
+
+    name: str
+    takes: frozenset[str]
+    finds: bool
+    public: bool
+    refused: bool
+    forbids: tuple[str, ...]
+    conditional: bool
+    conflicts: tuple[str, ...]
+    repeatable: bool
+    limited: bool
+    accepts: Schema | None
+
+
 class Blueprint(_Untyped):
     """A feature's routes."""
 
@@ -104,43 +129,21 @@ class Blueprint(_Untyped):
 
         def decorator(view: View) -> View:
             apidoc: dict[str, Any] = getattr(view, "_apidoc", {})
-            taken = {parameter["in"] for parameter in apidoc.get("arguments", {}).get("parameters", ())}
             repeatable = method == "POST" and not rule.startswith("/auth/")
-
-            @wraps(view)
-            def run(**path: Any) -> Any:
-                def look() -> None:
-                    if find:
-                        find(g.caller.user_id, *path.values(), to=to)
-
-                def do() -> Any:
-                    return view(**path, expected=expected()) if conditional else view(**path)
-
-                try:
-                    if first:
-                        first()
-                    refuse_undeclared(query="query" not in taken, body="json" not in taken)
-                    if repeatable and (key := idempotency.sent_key()):
-                        return idempotency.once(key, do, find=look, judges_secret=limited)
-                    return do()
-                except Refusal as refusal:
-                    if not isinstance(refusal, NotFound | Forbidden):
-                        look()
-                    raise
-
-            policy = {
-                "public": public,
-                "refused": refused,
-                "forbids": tuple(forbids),
-                "find": find is not None,
-                "takes": taken,
-                "conditional": conditional,
-                "conflicts": (*conflicts, *([idempotency.IN_USE] if repeatable else [])),
-                "repeatable": repeatable,
-                "limited": limited,
-                "accepts": accepts,
-                "name": view.__name__,
-            }
+            policy = Policy(
+                name=view.__name__,
+                takes=frozenset(parameter["in"] for parameter in apidoc.get("arguments", {}).get("parameters", ())),
+                finds=find is not None,
+                public=public,
+                refused=refused,
+                forbids=tuple(forbids),
+                conditional=conditional,
+                conflicts=(*conflicts, *([idempotency.IN_USE] if repeatable else [])),
+                repeatable=repeatable,
+                limited=limited,
+                accepts=accepts,
+            )
+            run = _kept(view, policy, find and partial(find, to=to), first)
             run.__dict__.update(is_public=public, policy=policy, _apidoc={**apidoc, "policy": policy})
             self.add_url_rule(rule, view.__name__, run, methods=[method])
             return run
@@ -162,6 +165,33 @@ class Blueprint(_Untyped):
         return super().response(status_code, schema, **kwargs)
 
 
+def _kept(view: View, policy: Policy, find: Callable[..., object] | None, first: Callable[[], object] | None) -> View:
+    """The view, run as its policy says; whatever it refuses, whoever may not see what the path names learns no more."""
+
+    @wraps(view)
+    def run(**path: Any) -> Any:
+        def look() -> None:
+            if find:
+                find(g.caller.user_id, *path.values())
+
+        def do() -> Any:
+            return view(**path, expected=expected()) if policy.conditional else view(**path)
+
+        try:
+            if first:
+                first()
+            refuse_undeclared(query="query" not in policy.takes, body="json" not in policy.takes)
+            if policy.repeatable and (key := idempotency.sent_key()):
+                return idempotency.once(key, do, find=look, judges_secret=policy.limited)
+            return do()
+        except Refusal as refusal:
+            if not isinstance(refusal, NotFound | Forbidden):
+                look()
+            raise
+
+    return run
+
+
 def _request_example(schema: Schema) -> dict[str, Any]:
     """A body that can be sent as it stands: without the ids that may be left out, which name nothing of the reader's."""
     optional_ids = {name for name, field in schema.fields.items() if not field.required and name.endswith(("_id", "_ids"))}
@@ -170,26 +200,27 @@ def _request_example(schema: Schema) -> dict[str, Any]:
 
 def _document(doc: dict[str, Any], info: Mapping[str, Any], *, method: str, **_: Any) -> dict[str, Any]:
     """Adds to an operation what follows from its policy: security, headers and every problem it can answer."""
-    policy, responses = info["policy"], doc["responses"]
+    responses = doc["responses"]
+    policy: Policy = info["policy"]
     success = next(status for status in responses if int(status) < 400)
     documented: dict[int, Any] = {int(success): responses[success]}
     responses[success]["headers"] = _headers(policy, method, int(success))
-    if policy["accepts"] is not None:
-        documented[202] = _accepted(policy["accepts"])
-    parameters = [*doc.get("parameters", ()), *(["IF_MATCH"] if policy["conditional"] else ())]
-    parameters += ["IDEMPOTENCY_KEY"] if policy["repeatable"] else []
+    if policy.accepts is not None:
+        documented[202] = _accepted(policy.accepts)
+    parameters = [*doc.get("parameters", ()), *(["IF_MATCH"] if policy.conditional else ())]
+    parameters += ["IDEMPOTENCY_KEY"] if policy.repeatable else []
     if method == "put":
         parameters.append("IF_ABSENT")
-    if method == "get" and not policy["public"]:
+    if method == "get" and not policy.public:
         parameters.append("IF_NONE_MATCH")
         documented[304] = "NOT_MODIFIED"
-    codes = {403: policy["forbids"], 409: policy["conflicts"]}
+    codes = {403: policy.forbids, 409: policy.conflicts}
     for status in sorted(_problems(policy, method)):
         documented[status] = _with_codes(status, codes[status]) if codes.get(status) else f"PROBLEM_{status}"
-    if policy["repeatable"]:
+    if policy.repeatable:
         documented[409]["headers"]["Retry-After"] = "RETRY_SOON"
-    security = [] if policy["public"] else [{"bearer": []}]
-    return {**doc, "operationId": policy["name"], "security": security, "parameters": parameters, "responses": documented}
+    security = [] if policy.public else [{"bearer": []}]
+    return {**doc, "operationId": policy.name, "security": security, "parameters": parameters, "responses": documented}
 
 
 def _accepted(schema: Schema) -> dict[str, Any]:
@@ -201,32 +232,32 @@ def _accepted(schema: Schema) -> dict[str, Any]:
     }
 
 
-def _headers(policy: Mapping[str, Any], method: str, success: int) -> dict[str, str]:
+def _headers(policy: Policy, method: str, success: int) -> dict[str, str]:
     """The names in the document of the headers of a success."""
     headers = {"X-Request-ID": "REQUEST_ID"}
-    is_resource = success not in (HTTPStatus.NO_CONTENT, HTTPStatus.ACCEPTED) and not policy["public"]
+    is_resource = success not in (HTTPStatus.NO_CONTENT, HTTPStatus.ACCEPTED) and not policy.public
     if is_resource and method != "put":  # A membership has no version.
         headers["ETag"] = "ETAG"
     if success == HTTPStatus.CREATED:
         headers["Location"] = "LOCATION"
-    if policy["limited"]:
+    if policy.limited:
         headers |= LIMIT_HEADERS
-    if policy["repeatable"]:
+    if policy.repeatable:
         headers[idempotency.REPLAYED] = "REPLAYED"
-    if method == "get" and "query" in policy["takes"]:
+    if method == "get" and "query" in policy.takes:
         headers |= {"X-Pagination": "PAGINATION", "Link": "LINK"}
     return headers
 
 
-def _problems(policy: Mapping[str, Any], method: str) -> set[int]:
+def _problems(policy: Policy, method: str) -> set[int]:
     """The status of every problem that an operation can answer."""
     applies = {
-        401: policy["refused"] or not policy["public"],
-        403: bool(policy["forbids"]) or (policy["find"] and method != "get"),
-        404: policy["find"],
-        409: bool(policy["conflicts"]),
-        412: policy["conditional"],
-        429: policy["limited"],
+        401: policy.refused or not policy.public,
+        403: bool(policy.forbids) or (policy.finds and method != "get"),
+        404: policy.finds,
+        409: bool(policy.conflicts),
+        412: policy.conditional,
+        429: policy.limited,
     }
     return _ANYWHERE | {status for status, may_be in applies.items() if may_be}
 
