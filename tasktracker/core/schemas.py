@@ -1,6 +1,6 @@
 """The base of every schema, and what all lists have in common."""
 
-from typing import Any
+from typing import Any, Self
 
 from marshmallow import RAISE, Schema
 from marshmallow import fields as ma
@@ -31,7 +31,18 @@ class InputMeta:
     model_converter = Converter
 
 
-class Input(SQLAlchemySchema[Any]):
+class Shared:
+    """A schema that is made once and changed by nobody, so that a copy would be the same.
+
+    Flask-Smorest copies what is said of each route four times: with the schemas in it, that took 16 ms more of each start.
+    """
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Itself."""
+        return self
+
+
+class Input(Shared, SQLAlchemySchema[Any]):
     """A body."""
 
     class Meta(InputMeta): ...
@@ -46,7 +57,7 @@ class Input(SQLAlchemySchema[Any]):
         return Schema.load(self, data, **kwargs)
 
 
-class Answer(Schema):
+class Answer(Shared, Schema):
     """What is answered: every field is always there."""
 
     def on_bind_field(self, field_name: str, field_obj: Any) -> None:
@@ -54,7 +65,7 @@ class Answer(Schema):
         field_obj.required = True
 
 
-class Query(Schema):
+class Query(Shared, Schema):
     """A query string."""
 
     class Meta:
@@ -74,7 +85,7 @@ class AcceptedSchema(Answer):
     message = ma.String(metadata={"example": "If this address has an account, a mail with a link is on its way to it."})
 
 
-class FaultSchema(Schema):
+class FaultSchema(Shared, Schema):
     """One thing that is wrong with the input."""
 
     location = ma.String(required=True, metadata={"enum": ["body", "query", "path", "headers"]})
@@ -82,7 +93,7 @@ class FaultSchema(Schema):
     message = ma.String(required=True, metadata={"example": "Not a date such as 2026-12-24."})
 
 
-class ProblemSchema(Schema):
+class ProblemSchema(Shared, Schema):
     """Why a request was not carried out (RFC 9457)."""
 
     type = ma.String(required=True, metadata={"example": "about:blank"})
