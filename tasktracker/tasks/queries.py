@@ -154,6 +154,8 @@ _sorts: dict[str, AnyColumn] = {
 _WALKED = {"status", "priority", "not_overdue"}
 # What is found otherwise than by an index that begins with the project.
 _SOUGHT = {"search", "search_or_ref", "tag", "tag_id"}
+# What leaves few tasks of a project too, and is found by an index that names the project after it.
+_PERSONAL = {"assigned_to", "created_by"}
 
 
 class TaskListing(Listing):
@@ -223,8 +225,9 @@ class TaskListing(Listing):
         """The keys of all tasks of a project that the filters leave."""
         if set(named) == {"search"} and {name for name, _ in sort} == {"created_at"}:  # The words alone know all of this.
             return _found(named["search"], TaskWords.task_id.label("row_key"), TaskWords.created_at)
-        # With coalesce() PostgreSQL begins at the words or the tags, which leave less than an index of projects.
-        is_sought = not _SOUGHT.isdisjoint(named)
+        # With coalesce() PostgreSQL begins at the words or the tags, which leave less than an index of projects. Where a
+        # person is asked for, it would hide the project from their index, and all their tasks be read for each project.
+        is_sought = not _SOUGHT.isdisjoint(named) and _PERSONAL.isdisjoint(named)
         project_id = func.coalesce(Task.project_id, Task.project_id) if is_sought else Task.project_id
         return select(*self.keys(sort)).where(project_id == _VISIBLE.c.id, self._conditions(named))
 
