@@ -32,7 +32,9 @@ TEAMS = Listing(
     default_sort=(("name", False),),
 )
 
-_belongs = select(TeamMember.user_id, TeamMember.role).where(TeamMember.team_id == TEAM_ID).subquery("belongs")
+_sees_team = role_in_team(TEAM_ID).is_not(None)
+# Within, and not only around it: nobody looks at the members of a team for whoever does not see it.
+_belongs = select(TeamMember.user_id, TeamMember.role).where(TeamMember.team_id == TEAM_ID, _sees_team).subquery("belongs")
 _member_columns: dict[str, AnyColumn] = {"user": brief_of(_belongs.c.user_id), "role": _belongs.c.role}
 _member_shape = Shape(TeamMemberSchema, _member_columns)
 
@@ -44,5 +46,5 @@ MEMBERS = Listing(
     key=_belongs.c.user_id,
     sorts={"role": _belongs.c.role, "username": username_of(_belongs.c.user_id)},
     default_sort=(("role", True), ("username", False)),
-    parent=role_in_team(TEAM_ID).is_not(None),
+    parent=_sees_team,
 )

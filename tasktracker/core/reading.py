@@ -153,7 +153,8 @@ class Listing:
         default_sort: what is sorted by where nothing is asked.
         visible: the condition that holds only for what the caller may see, where the source has more.
         filters: the condition behind each filter.
-        parent: for a list below another resource, the condition that the caller sees that one.
+        parent: for a list below another resource, the condition that the caller sees that one. Nothing is read where it
+            does not hold, so that the time of a 404 does not tell how much there is.
     """
 
     def __init__(
@@ -172,7 +173,7 @@ class Listing:
         self.shape, self.source, self.key = shape, source, key
         self.visible = true() if visible is None else visible
         self.sorts, self.default_sort, self.filters = sorts, default_sort, filters or {}
-        self.parent = parent
+        self.seen = true() if parent is None else parent
         # A statement takes some 100 kB; the forms that a question can have are too many to keep all of them.
         self.statement = lru_cache(maxsize=128)(self._built)
         self._check(query)
@@ -228,7 +229,7 @@ class Listing:
 
     def build(self, params: tuple[Param, ...], sort: tuple[SortKey, ...], plan: str) -> AnySelect:
         """The statement for a form of question."""
-        where = and_(self.visible, *(self.filters[param.name](param) for param in params))
+        where = and_(self.visible, self.seen, *(self.filters[param.name](param) for param in params))
         chosen = select(*self.keys(sort)).where(where)
         total = select(func.count()).select_from(self.counted()).where(where).scalar_subquery()
         return self.assemble(total, first_rows(chosen, sort, "limit").offset(bindparam("offset", type_=Integer())), sort)
@@ -239,8 +240,7 @@ class Listing:
 
     def assemble(self, total: ColumnElement[int], page: AnySelect, sort: tuple[SortKey, ...]) -> AnySelect:
         """The total beside the rows of the page; one row without a key where the page is empty."""
-        seen = self.parent if self.parent is not None else true()
-        counted = select(total.label("row_total"), seen.label("row_seen")).subquery("counted")
+        counted = select(total.label("row_total"), self.seen.label("row_seen")).subquery("counted")
         # A plan that is made for all values takes LIMIT for a tenth of the rows, and would read whole tables to join so many.
         found = page.subquery("found")
         rows = select(*found.c).limit(literal_column("100")).subquery("page")

@@ -109,8 +109,13 @@ def _role_name(number: ColumnElement[Any]) -> ColumnElement[str]:
 
 _way = _ways()
 _all_ways = _ways()
+_sees_project = role_in_id(PROJECT_ID) > NO_ROLE
+# Within, and not only around it: nobody works out who belongs to a project for whoever does not see it.
 _belongs = (
-    select(_all_ways.c.user_id, func.max(_all_ways.c.role).label("role")).group_by(_all_ways.c.user_id).subquery("belongs")
+    select(_all_ways.c.user_id, func.max(_all_ways.c.role).label("role"))
+    .where(_sees_project)
+    .group_by(_all_ways.c.user_id)
+    .subquery("belongs")
 )
 _way_team = case((_way.c.team_id.is_not(None), json_object(id=_way.c.team_id, name=_way.c.team_name)))
 _via = (
@@ -125,7 +130,6 @@ _member_columns: dict[str, AnyColumn] = {
     "via": json_list(_via),
 }
 _member_shape = Shape(MemberSchema, _member_columns)
-_sees_project = role_in_id(PROJECT_ID) > NO_ROLE
 
 MEMBER = One(_member_shape, _belongs, _belongs.c.user_id == bindparam("user", type_=Id()))
 MEMBERS = Listing(

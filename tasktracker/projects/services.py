@@ -207,7 +207,7 @@ def put_member(me: str, project_id: str, user_id: str, role: str, expected: Expe
     if user_id == me:
         _check_not_owner(caller)
     write(_PUT_MEMBER, project, me=me, project=project_id, other=user_id, new_role=role)
-    return queries.MEMBER.get(project=project_id, user=user_id)
+    return queries.MEMBER.get(me=me, project=project_id, user=user_id)
 
 
 def _check_not_owner(role: Role) -> None:

@@ -1,12 +1,14 @@
-"""How PostgreSQL finds who belongs to a project and to a team: by their ids, and never in the list of all users."""
+"""How PostgreSQL finds what belongs to a project and to a team: by ids, for those who may see it, and nothing for others."""
 
 import pytest
 from flask_migrate import upgrade
 from sqlalchemy import text
 
 from tasktracker.accounts import team_queries
+from tasktracker.core.models import new_id
 from tasktracker.extensions import db
 from tasktracker.projects import queries
+from tasktracker.tags.queries import TAGS_OF_PROJECT
 
 from .. import servers
 from ..conftest import SECRETS
@@ -14,7 +16,7 @@ from ..core.another import another
 from ..people import new_person, new_team
 from ..tasks.test_plans import nodes
 
-USERS, TEAMS = 20_000, 10
+USERS, TEAMS, OF_PROJECT = 20_000, 10, 500
 # Everybody else is in a large team, so that a team of which nothing is known is expected to be one.
 FILL = (
     f"""INSERT INTO users (id, username, email, email_key, display_name, password_hash, timezone, is_admin, version, words,
@@ -70,3 +72,35 @@ def test_what_is_read_is_what_there_is(app):
             read = rows_read(connection, listing, values)
             assert 2 <= read["users"] <= 8, read
             assert 2 <= read["team_members"] <= 20, read
+
+
+def test_a_stranger_s_404_costs_the_same_whatever_there_is(app):
+    ada, eve = new_person(app, "lin"), new_person(app, "eve")
+    project, unknown = ada.project()["id"], new_id()
+    team = new_team(app, ada)
+    ada.add_team({"id": project}, team)
+    some = f"users WHERE email LIKE 'u@%' LIMIT {OF_PROJECT}"
+    much = (
+        f"INSERT INTO project_members (project_id, user_id, role) SELECT '{project}', id, 1 FROM {some}",
+        f"INSERT INTO team_members (team_id, user_id, role) SELECT '{team}', id, 0 FROM {some}",
+        f"INSERT INTO project_teams (project_id, team_id, role) SELECT '{project}', id, 1 FROM teams WHERE name ~ '^t[0-9]'",
+        f"""INSERT INTO tags (id, project_id, name, name_key, color, words, created_at, updated_at, version)
+            SELECT gen_random_uuid(), '{project}', n, n, '#000000', '', now(), now(), 1
+            FROM generate_series(1, {OF_PROJECT}) n""",
+    )
+    lists = {
+        "members": queries.MEMBERS,
+        "teams": queries.PROJECT_TEAMS,
+        "tags": TAGS_OF_PROJECT,
+        "of team": team_queries.MEMBERS,
+    }
+    with app.app_context(), db.engine.begin() as connection:
+        for statement in much:
+            connection.exec_driver_sql(statement.replace("%", "%%"))
+        for name, listing in lists.items():
+            there, nowhere = (
+                sum(rows_read(connection, listing, {"me": eve.id, "project": one, "team": other}).values())
+                for one, other in ((project, team), (unknown, unknown))
+            )
+            # The right is looked up up to four times, each time among the few teams that the project was given to.
+            assert there <= nowhere + 4 * (TEAMS + 1), name

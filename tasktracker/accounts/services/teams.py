@@ -112,7 +112,7 @@ def put_member(me: str, team_id: str, user_id: str, role: str, expected: Expecte
     if TeamRole[role] < TeamRole.admin:
         _check_other_admin(team)
     write(_PUT_MEMBER, team, me=me, team=team_id, other=user_id, new_role=role)
-    return queries.MEMBER.get(team=team_id, user=user_id)
+    return queries.MEMBER.get(me=me, team=team_id, user=user_id)
 
 
 @transactional
