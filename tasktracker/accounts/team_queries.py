@@ -4,6 +4,7 @@ from sqlalchemy import bindparam, func, select
 
 from ..core.reading import Listing, One, Shape
 from ..core.schemas import PageQuery
+from ..core.sql import among
 from ..core.types import AnyColumn, Id, table_of
 from .access import ME, TEAM_ID, role_in_team
 from .models import Team, TeamMember
@@ -27,7 +28,7 @@ TEAMS = Listing(
     table_of(Team),
     query=PageQuery(),
     key=Team.id,
-    visible=Team.id.in_(select(TeamMember.team_id).where(TeamMember.user_id == ME)),
+    visible=among(Team.id, select(TeamMember.team_id).where(TeamMember.user_id == ME)),
     sorts={"name": Team.name},
     default_sort=(("name", False),),
 )

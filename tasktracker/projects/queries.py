@@ -27,7 +27,7 @@ from ..accounts.models import Team, TeamMember
 from ..accounts.queries import brief_of, username_of
 from ..core.reading import Filter, Listing, One, Shape
 from ..core.schemas import PageQuery
-from ..core.sql import begins_words, json_list, json_object
+from ..core.sql import among, begins_words, json_list, json_object
 from ..core.types import AnyColumn, Choice, Id, JsonText, table_of
 from .access import NO_ROLE, PROJECT_ID, as_number, projects_of, role_in, role_in_id
 from .models import Project, ProjectMember, ProjectTeam, Role
@@ -71,7 +71,7 @@ PROJECTS = Listing(
     table_of(Project),
     query=ProjectQuery(),
     key=Project.id,
-    visible=Project.id.in_(projects_of()),
+    visible=among(Project.id, projects_of()),
     sorts={"name": Project.name, "created_at": Project.created_at, "updated_at": Project.updated_at},
     default_sort=(("name", False),),
     filters=_filters,

@@ -3,7 +3,7 @@
 from sqlalchemy import bindparam, func, select
 
 from ..core.reading import Filter, Listing, One, Shape
-from ..core.sql import begins_words
+from ..core.sql import among, begins_words
 from ..core.types import AnyColumn, Id, table_of
 from ..projects.access import NO_ROLE, PROJECT_ID, projects_of, role_in_id
 from .models import Tag, TaskTag
@@ -30,7 +30,7 @@ TAGS = Listing(
     table_of(Tag),
     query=TagQuery(),
     key=Tag.id,
-    visible=Tag.project_id.in_(projects_of()),
+    visible=among(Tag.project_id, projects_of()),
     sorts={"name": Tag.name},
     default_sort=(("name", False),),
     filters=_filters,

@@ -1,5 +1,7 @@
 """How PostgreSQL finds what belongs to a project and to a team: by ids, for those who may see it, and nothing for others."""
 
+from types import MappingProxyType
+
 import pytest
 from flask_migrate import upgrade
 from sqlalchemy import text
@@ -44,9 +46,9 @@ def app(tmp_path_factory):
         yield app
 
 
-def rows_read(connection, listing, values):
-    """How many rows of each table are looked at for a first page, in a plan that is made for all values."""
-    statement, parameters = listing.asked({"page": 1, "page_size": 20}, values)
+def rows_read(connection, listing, values, query=MappingProxyType({"page": 1, "page_size": 20})):
+    """How many rows of each table are looked at for a page, in a plan that is made for all values."""
+    statement, parameters = listing.asked(query, values)
     compiled = statement.compiled(connection.dialect)
     cursor = connection.connection.cursor()
     cursor.execute("DEALLOCATE ALL")
