@@ -63,7 +63,8 @@ class _JsonList(GenericFunction[Any]):
 
 @compiles(_JsonList, "postgresql")
 def _(element: _JsonList, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"coalesce(CAST(json_agg(CAST({compiler.process(element.clauses, **kw)} AS JSON)) AS TEXT), '[]')"
+    # json_agg() would read each object again, and put a space between them that `to_bytes` does not.
+    return f"'[' || coalesce(string_agg({compiler.process(element.clauses, **kw)}, ','), '') || ']'"
 
 
 @compiles(_JsonList)

@@ -121,3 +121,46 @@ def test_a_stale_tag_is_told_before_other_conflicts(ada):
     project = ada.project()
     path = f"/tasks/{ada.task(project)['id']}"
     problem(ada.patch(path, {"due_date": "2026-01-01", "start_date": "2027-01-01"}, headers={"If-Match": '"9-a"'}), 412)
+
+
+def test_what_a_write_answers_is_what_a_reader_has(ada, bob):
+    project, other = ada.project(), ada.project(name="Other")
+    ada.add(project, bob)
+    tags = [ada.tag(project, name)["id"] for name in ("bug", "docs", "zoo")]
+    ada.tag(other, "docs")
+    ada.tag(other, "zoo")
+    team = ada.team()["id"]
+
+    def is_known(answer, path):
+        again = ada.get(path, headers={"If-None-Match": answer.headers["ETag"]})
+        assert (again.status_code, again.headers["ETag"]) == (304, answer.headers["ETag"]), (answer.request.path, answer.text)
+        assert ada.get(path).data == answer.data
+
+    for many in (0, 1, 3):
+        made = ada.post(
+            "/tasks", {"title": "Dö it", "project_id": project["id"], "tag_ids": tags[:many], "assigned_to_id": bob.id}
+        )
+        path = f"/tasks/{made.json['id']}"
+        is_known(made, path)
+        for change in (
+            {"status": "done"},
+            {"title": "Döner"},
+            {"tag_ids": tags[1:]},
+            {"tag_ids": []},
+            {"tag_ids": tags, "title": "Both"},
+            {"tag_ids": tags, "priority": "high"},
+            {"project_id": other["id"]},
+            {"project_id": project["id"], "tag_ids": tags[:2], "assigned_to_id": None},
+        ):
+            is_known(ada.patch(path, change), path)
+    is_known(ada.patch(f"/projects/{project['id']}", {"description": "é"}), f"/projects/{project['id']}")
+    is_known(ada.patch(f"/tags/{tags[0]}", {"name": "error"}), f"/tags/{tags[0]}")
+    is_known(ada.patch(f"/teams/{team}", {"name": "Others"}), f"/teams/{team}")
+    is_known(ada.patch("/users/me", {"display_name": "Ada"}), "/users/me")
+    for path, body in (
+        ("/projects", {"name": "x"}),
+        ("/tags", {"name": "x", "project_id": project["id"]}),
+        ("/teams", {"name": "x"}),
+    ):
+        made = ada.post(path, body)
+        is_known(made, f"{path}/{made.json['id']}")

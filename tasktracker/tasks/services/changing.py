@@ -136,16 +136,18 @@ def _change(me: str, task_id: str, changes: Mapping[str, Any], expected: Expecte
     return _write(me, task, differing, tags)
 
 
-def _write(me: str, task: Row, values: dict[str, Any], tags: list[dict[str, Any]] | None) -> Resource:
+def _write(me: str, task: Row, values: dict[str, Any], tags: str | None) -> Resource:
     """Changes a task that is locked and judged, with what follows from its new values; the tags it shall have, if others."""
     moment = now()
     values |= _following(task, values, moment)
     new = {f"new_{name}": value for name, value in values.items()}
-    new |= {"tags": [tag["id"] for tag in tags or ()], "project": task.project_id, "target": values.get("project_id")}
+    tag_ids = [tag["id"] for tag in orjson.loads(tags or "[]")]
+    new |= {"tags": tag_ids, "project": task.project_id, "target": values.get("project_id")}
     changed = _update(frozenset(values), sets_tags=tags is not None)
     resource = queries.SHAPE.resource(write(changed, None, me=me, task=task.id, moment=moment, **new))
     if tags is not None:
-        resource.body["tags"] = tags  # The statement that gives a task tags still sees those from before.
+        # The statement that gives a task tags still sees those from before.
+        resource.body["tags"] = orjson.Fragment(tags)
     return resource
 
 
@@ -220,11 +222,11 @@ def _lock_linked(me: str, task_id: str, changes: Mapping[str, Any]) -> Row:
     return task
 
 
-def _judge_links(task: Row, values: dict[str, Any], tag_ids: Sequence[str] | None) -> list[dict[str, Any]] | None:
+def _judge_links(task: Row, values: dict[str, Any], tag_ids: Sequence[str] | None) -> str | None:
     """Refuses links that do not belong to where the task will be, and adds to the values what a move brings with it.
 
     Returns:
-        The tags that the task shall have, as they are answered; none where they stay as they are.
+        The tags that the task shall have, as the JSON that is answered; none where they stay as they are.
     """
     moves = values.get("project_id", task.project_id) != task.project_id
     if moves:
@@ -237,10 +239,10 @@ def _judge_links(task: Row, values: dict[str, Any], tag_ids: Sequence[str] | Non
         values["assigned_to_id"] = None
     if tag_ids is None and not moves:
         return None
-    tags: list[dict[str, Any]] = orjson.loads(task.same_tags if tag_ids is None else task.given_tags)
-    if tag_ids is not None and len(tags) < len(set(tag_ids)):
+    if tag_ids is not None and len(orjson.loads(task.given_tags)) < len(set(tag_ids)):
         raise bad_tags()
-    return None if tags == orjson.loads(task.tags) else tags
+    tags = task.same_tags if tag_ids is None else task.given_tags
+    return None if tags == task.tags else tags
 
 
 def _check_target(task: Row) -> None:
