@@ -9,7 +9,7 @@ A statement is built once for each shape that a question can have (which filters
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from marshmallow import Schema
@@ -174,7 +174,7 @@ class Listing:
         self.visible = true() if visible is None else visible
         self.sorts, self.default_sort, self.filters = sorts, default_sort, filters or {}
         self.seen = true() if parent is None else parent
-        # A statement takes some 100 kB; the forms that a question can have are too many to keep all of them.
+        # The forms that a question can have are too many to keep all of them.
         self.statement = lru_cache(maxsize=128)(self._built)
         self._check(query)
 
@@ -187,7 +187,7 @@ class Listing:
             raise TypeError(f"There is no SQL for {', '.join(sorted(lacking))} of {type(query).__name__}.")
 
     def _built(self, params: tuple[Param, ...], sort: tuple[SortKey, ...], plan: str) -> Statement:
-        return Statement(self.build(params, sort, plan))
+        return Statement(partial(self.build, params, sort, plan))
 
     def page(self, query: Mapping[str, Any], **values: Any) -> Page:
         """The page that a query asks for.

@@ -30,8 +30,8 @@ AnyStatement: TypeAlias = AnySelect | Insert | Update | Delete
 Row: TypeAlias = Any  # A named tuple, whose fields are the columns of its statement.
 Process: TypeAlias = Callable[[Any], Any] | None
 
-# A connection keeps so many plans; one of a page takes some 100 kB.
-_MOST_PREPARED = 100
+# A connection keeps so many plans; one of a page takes 330 kB of PostgreSQL's memory.
+_MOST_PREPARED = 50
 _PREPARED = "prepared"
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 _names = count(1)
@@ -41,7 +41,8 @@ class Statement:
     """A statement that is built once and run with different values.
 
     Args:
-        statement: what is done.
+        statement: what is done; or, where there are many of the kind, what builds that. Then nothing is kept of it but its
+            text: 128 forms of a page took 22 MiB as SQLAlchemy's objects.
         returning: for a statement that writes, what is given of each row that it has written: a select from its table alone.
             SQLAlchemy's own RETURNING takes no columns that look into other tables, as the columns of answers do.
         along: writes that are done with it and give nothing, none of which needs to see what another has done: parts of the
@@ -52,7 +53,7 @@ class Statement:
 
     def __init__(
         self,
-        statement: AnyStatement,
+        statement: AnyStatement | Callable[[], AnyStatement],
         returning: AnySelect | None = None,
         along: Sequence[Insert | Update | Delete] = (),
         *,
@@ -107,6 +108,10 @@ class Statement:
         with where.connect() as connection:
             return self._run(connection, values)
 
+    def built(self) -> Any:
+        """What is done."""
+        return self.statement() if callable(self.statement) else self.statement
+
     def compiled(self, dialect: Dialect) -> "_Compiled":
         """The statement as the database of this dialect takes it."""
         found = self._compiled.get(dialect.name)
@@ -157,7 +162,7 @@ class _Compiled:
         self._dialect: Any = dialect if is_postgresql(dialect) else kind(paramstyle="pyformat")
         self._binds: dict[str, BindParameter[Any]] = {}
         along = self._along(source.along) if is_postgresql(dialect) else ""
-        compiler = source.statement.compile(dialect=self._dialect)
+        compiler = source.built().compile(dialect=self._dialect)
         self.sql = along + self._with_numbers(compiler, compiler.string)
         if source.returning is not None:
             compiler: Any = source.returning.compile(dialect=self._dialect)
@@ -178,7 +183,7 @@ class _Compiled:
     def _along(self, writes: Sequence[Statement]) -> str:
         parts: list[str] = []
         for write in writes:
-            compiler = write.statement.compile(dialect=self._dialect)
+            compiler = write.built().compile(dialect=self._dialect)
             parts.append(f"{write.name} AS ({self._with_numbers(compiler, compiler.string)})")
         return f"WITH {', '.join(parts)} " if parts else ""
 
@@ -236,8 +241,9 @@ def _prepare(connection: Connection, cursor: Any, name: str, text: str) -> None:
         prepared.move_to_end(name)
         return
     if len(prepared) >= _MOST_PREPARED:
-        oldest, _ = prepared.popitem(last=False)
+        oldest = next(iter(prepared))
         cursor.execute(f"DEALLOCATE {oldest}")
+        del prepared[oldest]
     cursor.execute(f"PREPARE {name} {text}")
     prepared[name] = None
 
