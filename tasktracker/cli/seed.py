@@ -17,7 +17,7 @@ from config import Settings
 
 from ..accounts.models import Team, TeamMember, User
 from ..accounts.passwords import hash_password
-from ..core.database import is_on_postgresql, lift_limits, session, transactional, unbounded
+from ..core.database import analyze, is_on_postgresql, lift_limits, session, transactional, unbounded
 from ..core.errors import Conflict
 from ..core.statement import Statement
 from ..extensions import Base
@@ -103,8 +103,7 @@ def fill(sample: Sample, progress: Callable[[int], object]) -> None:
         write(connection, TaskWords, [words_row(task) for task in tasks])
         write(connection, TaskTag, links)
         progress(len(tasks))
-    for model in _MODELS:  # Without statistics the planner takes every table for a small one.
-        connection.execute(text(f"ANALYZE {model.__tablename__}"))
+    analyze(connection, (model.__tablename__ for model in _MODELS))
 
 
 def _insert(connection: Connection, model: type[Base], rows: list[Row]) -> None:

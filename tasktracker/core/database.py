@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
 
 from flask import Flask
-from sqlalchemy import Connection, Engine, Index, UniqueConstraint, event, make_url
+from sqlalchemy import Connection, Engine, Index, UniqueConstraint, event, make_url, text
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -130,6 +130,15 @@ def lift_limits(connection: Connection) -> None:
     if is_on_postgresql():
         for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
+
+
+def analyze(connection: Connection, tables: Iterable[str]) -> None:
+    """Has the database look at what tables hold now, in the open transaction; a role that owns none is left without.
+
+    A plan that was made for few rows may read a whole table when there are many, until the database looks by itself.
+    """
+    for table in tables:
+        connection.execute(text(f"ANALYZE {table}"))
 
 
 def is_on_postgresql() -> bool:

@@ -11,11 +11,11 @@ from typing import Any, BinaryIO, TypeAlias
 from sqlalchemy import Connection, Table, bindparam, insert, update
 from sqlalchemy.exc import IntegrityError
 
-from ..core.database import Overtaken, transactional
+from ..core.database import Overtaken, analyze, is_on_postgresql, session, transactional
 from ..core.errors import Unavailable
 from ..core.types import Id, table_of
 from ..projects.models import Project
-from ..tags.models import TaskTag
+from ..tags.models import Tag, TaskTag
 from ..tasks.models import COMPLETED, ExternalId, Task, TaskWords
 from ..tasks.services.making import words_row
 from .faults import BrokenFile, Faults, Rejected
@@ -69,6 +69,8 @@ def run(work: Callable[[BinaryIO, Faults], Counts], path: Path, *, dry_run: bool
         faults.check()
         if dry_run:
             raise DryRun
+        if is_on_postgresql():  # SQLite takes a table for large until it has looked, and would never look again by itself.
+            analyze(session().connection(), (table.name for table in (_projects, table_of(Tag), _tasks, _words, _links)))
 
     try:
         with _whole(path) as file, contextlib.suppress(DryRun):

@@ -52,6 +52,25 @@ def tasks(person, **query):
     return {task["title"]: task for task in every(person, "/tasks", **query)}
 
 
+def statistics(connection):
+    """What the database knows of the table of tasks; SQLite has a table for that when it has looked for the first time."""
+    if connection.dialect.name == "postgresql":
+        return connection.exec_driver_sql("SELECT reltuples FROM pg_class WHERE relname = 'tasks'").scalar_one()
+    has_looked = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_stat1'").scalar_one()
+    return connection.exec_driver_sql("SELECT * FROM sqlite_stat1").all() if has_looked else None
+
+
+def test_postgresql_knows_afterwards_how_much_there_is(app, ada, project, into, tmp_path):
+    """Plans that were made for few tasks took a second each for the many that an import brought."""
+    with app.app_context(), db.engine.connect() as connection:
+        before = statistics(connection)
+    imported(app, tmp_path, "csv", rows(*({"external_id": str(one), "title": "x"} for one in range(50))), *into)
+    with app.app_context(), db.engine.connect() as connection:
+        # SQLite takes each table for a large one; told how many there are now, it would not look again when there are more.
+        there = connection.exec_driver_sql("SELECT count(*) FROM tasks").scalar_one()
+        assert statistics(connection) == (there if connection.dialect.name == "postgresql" else before)
+
+
 def test_a_table_becomes_tasks(app, ada, project, into, tmp_path):
     said = imported(app, tmp_path, "csv", TABLE.format(me=ada.username).encode(), *into)
     assert said == "Made 3 tasks and 3 tags, changed 0 tasks, and left 0 as they were.\n"
