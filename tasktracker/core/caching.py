@@ -93,5 +93,5 @@ def release() -> str:
     digest = sha256()
     for file in sorted(_PACKAGE.rglob("*.py")):
         digest.update(file.read_bytes())
-    libraries = [version(name) for name in ("apispec", "flask-smorest", "marshmallow")]
+    libraries = [version(name) for name in ("apispec", "flask-smorest", "marshmallow", "marshmallow-sqlalchemy")]
     return "-".join([digest.hexdigest()[:16], *libraries])

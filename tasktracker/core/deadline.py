@@ -1,4 +1,4 @@
-"""How long a request, or a job, may wait for PostgreSQL in all.
+"""How long a request, or a job, may wait for PostgreSQL in all, and how long a statement of it may take on either database.
 
 Each wait of the driver (see `postgresql`) and for a connection uses up what `at_most` has granted; with nothing left it
 raises `Overdue`, and the connection is given up. Only waiting counts, and not the time that a slow client takes for its
@@ -66,7 +66,7 @@ class Grant:
 
     def __init__(self, seconds: float, breaker: Breaker | None) -> None:
         self.left = seconds
-        self.statement = 0.0  # Where the database's own limit is not above it.
+        self.statement = 0.0  # If it is more than what the database lets each take.
         self.breaker = breaker
 
 

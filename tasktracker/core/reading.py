@@ -186,8 +186,8 @@ class Listing:
         if lacking := (asked - set(self.filters)) | (sorts - set(self.sorts)):
             raise TypeError(f"There is no SQL for {', '.join(sorted(lacking))} of {type(query).__name__}.")
 
-    def _built(self, params: tuple[Param, ...], sort: tuple[SortKey, ...], plan: str) -> Statement:
-        return Statement(partial(self.build, params, sort, plan))
+    def _built(self, params: tuple[Param, ...], sort: tuple[SortKey, ...], dialect: str) -> Statement:
+        return Statement(partial(self.build, params, sort, dialect))
 
     def page(self, query: Mapping[str, Any], **values: Any) -> Page:
         """The page that a query asks for.
@@ -214,7 +214,7 @@ class Listing:
         given = {name: value[0] if isinstance(value, list) and len(value) == 1 else value for name, value in filters.items()}
         offset = (question.page - 1) * question.size
         place = {"limit": question.size, "offset": offset, "reach": offset + question.size}
-        return self.statement(params, question.sort, self.plan()), {**values, **given, **more, **place}
+        return self.statement(params, question.sort, self.dialect()), {**values, **given, **more, **place}
 
     def prepare(self, filters: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The filters with their values as the statement takes them, and what other values it needs for them."""
@@ -223,11 +223,11 @@ class Listing:
             prepared["search"] = tuple(f"% {word}%" for word in words(prepared["search"]))
         return prepared, {}
 
-    def plan(self) -> str:
-        """Which of several statements suits the database; one is enough for most lists."""
+    def dialect(self) -> str:
+        """The name of the database that the statement is for, where it is not the same for both."""
         return "any"
 
-    def build(self, params: tuple[Param, ...], sort: tuple[SortKey, ...], plan: str) -> AnySelect:
+    def build(self, params: tuple[Param, ...], sort: tuple[SortKey, ...], dialect: str) -> AnySelect:
         """The statement for a form of question."""
         where = and_(self.visible, self.seen, *(self.filters[param.name](param) for param in params))
         chosen = select(*self.keys(sort)).where(where)

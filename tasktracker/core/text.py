@@ -92,5 +92,5 @@ def words(*texts: str) -> list[str]:
 
 
 def spaced_words(*texts: str) -> str:
-    """The words of short texts, each with a space before it: how `core/sql.begins_words` wants to find them."""
+    """The words of the texts, each with a space before it, as they are stored to be found by `core/sql`."""
     return "".join(f" {word}" for word in words(*texts))

@@ -189,15 +189,15 @@ class TaskListing(Listing):
             more |= {"ref_key": ref[1].upper(), "ref_number": int(ref[2])}
         return prepared, more
 
-    def plan(self) -> str:
+    def dialect(self) -> str:
         """Which database it is for: SQLite has no LATERAL."""
         return "postgresql" if is_on_postgresql() else "sqlite"
 
-    def build(self, params: tuple[Param, ...], sort: tuple[SortKey, ...], plan: str) -> AnySelect:
+    def build(self, params: tuple[Param, ...], sort: tuple[SortKey, ...], dialect: str) -> AnySelect:
         """The statement for a form of question."""
         named = {param.name: param for param in params}
         project = named.pop("project_id", None)
-        is_lateral = plan == "postgresql"
+        is_lateral = dialect == "postgresql"
         if named.keys() <= _WALKED:
             keys, conditions = select(*self.keys(sort)), self._conditions(named)
             there = among(Task.project_id, select(_VISIBLE.c.id))
