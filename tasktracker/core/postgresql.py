@@ -131,5 +131,11 @@ class CountingCursor(extensions.cursor):
 
     @override
     def execute(self, query: Any, vars: Any = None) -> None:
-        super().execute(query, vars)
+        account, begun = spending.current(), monotonic()
+        spent = account.database
+        try:
+            super().execute(query, vars)
+        finally:
+            # From before it is sent: PostgreSQL may take the core at that moment, and `wait` find the answer there.
+            account.database = spent + monotonic() - begun
         spending.ran(query, self)

@@ -1,8 +1,8 @@
 """What a request, or a job, spends: how long it waits for the database and for Redis, on how many statements and rows.
 
-Whoever waits adds to the account of what is in hand here; the line in the log and the metrics read it. On PostgreSQL the
-driver's waits are counted, with those for a connection and for a commit; on SQLite, which works in this process, its own
-work.
+Whoever waits adds to the account of what is in hand here; the line in the log and the metrics read it. On PostgreSQL a
+statement is counted from when it is sent, with the waits for a connection and for a commit; on SQLite, which works in this
+process, its own work.
 """
 
 from contextvars import ContextVar
