@@ -201,18 +201,23 @@ class ListOf(fields.List[Any]):
 
 
 class Search(Text):
-    """Words to look for; each begins a word of what is found."""
+    """Words to look for; each begins a word of what is found.
+
+    Args:
+        wordless: the pattern of what may be looked for that has no letter and no digit.
+    """
 
     default_error_messages = {"wordless": "Needs a letter or a digit to look for."}
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, wordless: str = "", **kwargs: Any) -> None:
         super().__init__(**described(kwargs, maxLength=200, example="quarterly report"))
+        self.wordless = wordless
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)
         if len(text) > 200:
             raise ValidationError("Longer than maximum length 200.")
-        if not words(text):
+        if not words(text) and not re.fullmatch(self.wordless, text):
             raise self.make_error("wordless")
         return text
 

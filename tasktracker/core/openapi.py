@@ -180,7 +180,7 @@ def _rules_of_text(_: object, field: ma.Field[Any], ret: dict[str, Any], **__: o
     if isinstance(field, fields.IdOr):
         ret.pop("format", None)  # There is no name for it; the pattern says it all.
     if isinstance(field, fields.Search):
-        return {"pattern": _WORDS}
+        return {"pattern": f"{_WORDS}|^{field.wordless}$" if field.wordless else _WORDS}
     if "pattern" in ret:  # `\Z` is Python's alone; `$` of JSON Schema never stands before a newline.
         return {"pattern": ret["pattern"].replace(r"\Z", "$")}
     if isinstance(field, fields.Text):

@@ -57,13 +57,16 @@ class PeopleListing(Listing):
     def prepare(self, filters: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Adds the username that the search may be."""
         prepared, _ = super().prepare(filters, values)
+        # Without a word in it, it begins no word of anybody's.
+        prepared |= {"search": prepared["search"] or ("% -%",)} if "search" in prepared else {}
         return prepared, {"username": caseless(filters["search"]) if "search" in filters else None}
 
 
 _others = people_of().subquery("others")
-_named = select(User.id).where(User.username == bindparam("username", type_=String()), CAN_LOG_IN)
+_is_named = User.username == bindparam("username", type_=String())
+_named = select(User.id).where(_is_named, CAN_LOG_IN)
 _listed = union(select(_others.c.id).where(_others.c.id != ME), _named).cte("listed")
-_filters: dict[str, Filter] = {"search": lambda value: begins_words(User.words, value.patterns())}
+_filters: dict[str, Filter] = {"search": lambda value: or_(begins_words(User.words, value.patterns()), _is_named)}
 
 PEOPLE = PeopleListing(
     _shape,

@@ -85,10 +85,11 @@ class PeopleQuery(PageQuery):
     """Which people."""
 
     search = fields.Search(
+        wordless="[._-]{3,32}",  # A username may be of signs alone.
         metadata={
             "description": "Every word begins a word of username or display name; or the username of anyone, in full.",
             "example": "ada",
-        }
+        },
     )
 
 

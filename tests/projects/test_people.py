@@ -136,6 +136,17 @@ def test_a_stranger_is_found_by_their_whole_username_alone(ada, person):
     problem(ada.get(f"/users/{stranger.id}"), 404)
 
 
+def test_a_username_of_signs_alone_is_found_too(ada, bob, person):
+    ada.add(ada.project(), bob)
+    stranger = person("stranger")
+    name = "-_.-" + "".join(".-_"[int(digit, 16) % 3] for digit in stranger.id[-12:])
+    assert stranger.patch("/users/me", {"username": name, "display_name": "..."}).status_code == 200
+    assert [row["id"] for row in ada.get("/users", query={"search": name}).json] == [stranger.id]
+    assert found(ada, search=name[:-1]) == found(ada, search=f"{name}-") == []
+    for search in ("-_", "!!!", f"{name} {name}"):
+        assert pointers(ada.get("/users", query={"search": search}), "query") == {"/search"}, search
+
+
 def test_a_whole_username_stands_beside_the_people_i_know(ada, bob, person):
     ada.add(ada.project(), bob)
     stranger = person("stranger")
