@@ -11,7 +11,7 @@ from sqlalchemy import String, bindparam, select
 
 from ..core import jobs, mail
 from ..core.database import transactional
-from ..core.statement import Statement
+from ..core.statement import Row, Statement
 from ..core.text import fold
 from ..core.types import Id
 from . import mailed_tokens
@@ -68,7 +68,7 @@ def welcome(job: jobs.Taken) -> None:
     if user is None or user.activated_at is not None:
         return
     if _OWNER.first(email_key=user.email_key) is None:
-        _send_verification(job, user.id, user.email, user.username)
+        _send_verification(job, user)
     else:
         _send_has_account(job, user.email)
 
@@ -79,14 +79,17 @@ def resend_verification(job: jobs.Taken) -> None:
     user = _UNVERIFIED.first(email_key=job.payload["email_key"])
     if user is None or (user.activated_at is None and _OWNER.first(email_key=job.payload["email_key"]) is not None):
         return
-    _send_verification(job, user.id, user.email, user.username)
+    _send_verification(job, user)
 
 
-def _send_verification(job: jobs.Taken, user_id: str, email: str, username: str) -> None:
+def _send_verification(job: jobs.Taken, user: Row) -> None:
     token = mail.token_of(job.payload["nonce"])
-    if _register(token, job.id, Purpose.verify_address, user_id=user_id, email=email):
-        link = mail.link("verify-email", token)
-        mail.send(email, "Confirm your address", "verify_address", job_id=job.id, link=link, username=_shown(username))
+    if _register(token, job.id, Purpose.verify_address, user_id=user.id, email=user.email):
+        link, username = mail.link("verify-email", token), _shown(user.username)
+        waits = user.activated_at is None  # An account that was let in without a confirmation stays without one.
+        mail.send(
+            user.email, "Confirm your address", "verify_address", job_id=job.id, link=link, username=username, waits=waits
+        )
 
 
 def _shown(username: str) -> str:

@@ -102,7 +102,7 @@ def config(settings: Settings) -> dict[str, Any]:
     }
 
 
-def send(to: str, subject: str, template: str, *, job_id: str, **values: str) -> None:
+def send(to: str, subject: str, template: str, *, job_id: str, **values: str | bool) -> None:
     """Renders a letter and hands it over.
 
     Args:

@@ -88,6 +88,8 @@ def test_every_letter_of_an_account(strict, sent):
     (again,) = sent("/auth/resend-verification", {"email": old.upper()}, 202)
     check(again, old, "Confirm your address", "verify-email")
     assert again.token != welcome.token
+    assert "without the confirmation" in again.text
+    assert "without the confirmation" in again.html
     assert sent("/auth/verify-email", {"token": again.token}, 204) == []
 
     another_name = {**body, "username": f"evil.{secrets.token_hex(4)}.example.com"}

@@ -80,6 +80,9 @@ def test_a_new_account_can_be_used_at_once(app, letters, sent, kept):
     assert (person.inbox()["role"], person.inbox()["owner"]["id"]) == ("owner", user["id"])
     assert person.task()["project_id"] == person.inbox()["id"]
     assert letters(body["email"]) == []  # Who wants the address confirmed asks for it.
+    app.test_client().post("/api/v1/auth/resend-verification", json={"email": body["email"]})
+    (letter,) = letters(body["email"])
+    assert "without the confirmation" not in letter.text + letter.html  # The account stays without one.
 
 
 def in_full_width(text):
