@@ -34,8 +34,9 @@ TEAMS = Listing(
 )
 
 _sees_team = role_in_team(TEAM_ID).is_not(None)
-# Within, and not only around it: nobody looks at the members of a team for whoever does not see it.
-_belongs = select(TeamMember.user_id, TeamMember.role).where(TeamMember.team_id == TEAM_ID, _sees_team).subquery("belongs")
+# Nobody looks at the members of a team for whoever does not see it: then this is no team.
+_seen = select(TEAM_ID).where(_sees_team).scalar_subquery()
+_belongs = select(TeamMember.user_id, TeamMember.role).where(TeamMember.team_id == _seen).subquery("belongs")
 _member_columns: dict[str, AnyColumn] = {"user": brief_of(_belongs.c.user_id), "role": _belongs.c.role}
 _member_shape = Shape(TeamMemberSchema, _member_columns)
 

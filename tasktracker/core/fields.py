@@ -204,12 +204,12 @@ class Search(Text):
     """Words to look for; each begins a word of what is found.
 
     Args:
-        wordless: the pattern of what may be looked for that has no letter and no digit.
+        wordless: the pattern of what may be looked for that has no letter and no digit; there is none, if not given.
     """
 
     default_error_messages = {"wordless": "Needs a letter or a digit to look for."}
 
-    def __init__(self, *, wordless: str = "", **kwargs: Any) -> None:
+    def __init__(self, *, wordless: str | None = None, **kwargs: Any) -> None:
         super().__init__(**described(kwargs, maxLength=200, example="quarterly report"))
         self.wordless = wordless
 
@@ -217,7 +217,7 @@ class Search(Text):
         text = super()._deserialize(value, attr, data, **kwargs)
         if len(text) > 200:
             raise ValidationError("Longer than maximum length 200.")
-        if not words(text) and not re.fullmatch(self.wordless, text):
+        if not words(text) and not (self.wordless and re.fullmatch(self.wordless, text)):
             raise self.make_error("wordless")
         return text
 

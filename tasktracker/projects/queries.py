@@ -80,8 +80,8 @@ PROJECTS = Listing(
 # --- members ----------------------------------------------------------------------------------------------------------
 
 
-def _ways() -> FromClause:
-    """Every way in which someone belongs to the project."""
+def _ways(project: AnyColumn) -> FromClause:
+    """Every way in which someone belongs to a project."""
     nobody, nameless = cast(null(), Id()), cast(null(), String())
     owned = select(
         Project.owner_id.label("user_id"),
@@ -89,16 +89,16 @@ def _ways() -> FromClause:
         literal(Role.owner.value, SmallInteger()).label("role"),
         nobody.label("team_id"),
         nameless.label("team_name"),
-    ).where(Project.id == PROJECT_ID)
+    ).where(Project.id == project)
     direct = select(ProjectMember.user_id, literal("direct", String()), as_number(ProjectMember.role), nobody, nameless).where(
-        ProjectMember.project_id == PROJECT_ID
+        ProjectMember.project_id == project
     )
     by_team = (
         select(TeamMember.user_id, literal("team", String()), as_number(ProjectTeam.role), Team.id, Team.name)
         .select_from(ProjectTeam)
         .join(Team, Team.id == ProjectTeam.team_id)
         .join(TeamMember, TeamMember.team_id == Team.id)
-        .where(ProjectTeam.project_id == PROJECT_ID)
+        .where(ProjectTeam.project_id == project)
     )
     return union_all(owned, direct, by_team).subquery("ways")
 
@@ -107,15 +107,13 @@ def _role_name(number: ColumnElement[Any]) -> ColumnElement[str]:
     return type_coerce(number, Choice(Role))
 
 
-_way = _ways()
-_all_ways = _ways()
 _sees_project = role_in_id(PROJECT_ID) > NO_ROLE
-# Within, and not only around it: nobody works out who belongs to a project for whoever does not see it.
+# Nobody works out who belongs to a project for whoever does not see it: then this is no project.
+_seen = select(select(PROJECT_ID.label("id")).where(_sees_project).cte("seen").c.id).scalar_subquery()
+_way = _ways(_seen)
+_all_ways = _ways(_seen)
 _belongs = (
-    select(_all_ways.c.user_id, func.max(_all_ways.c.role).label("role"))
-    .where(_sees_project)
-    .group_by(_all_ways.c.user_id)
-    .subquery("belongs")
+    select(_all_ways.c.user_id, func.max(_all_ways.c.role).label("role")).group_by(_all_ways.c.user_id).subquery("belongs")
 )
 _way_team = case((_way.c.team_id.is_not(None), json_object(id=_way.c.team_id, name=_way.c.team_name)))
 _via = (
