@@ -17,6 +17,14 @@ PLACE = "/opt/tasktracker"
 UNITS = {name: DEPLOY / "systemd" / f"tasktracker-{name}.service" for name in ("migrate", "web", "worker")}
 
 
+def read(file):
+    """The sections of a unit."""
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str
+    unit.read_string(file.read_text())
+    return unit
+
+
 @pytest.fixture
 def blocks(root):
     """Settings as they stand in the document, those that are left to the reader filled in."""
@@ -26,7 +34,7 @@ def blocks(root):
 
 
 def test_the_settings_of_the_document_are_sound(blocks, tmp_path):
-    team, by_hand = blocks
+    team, by_hand, _ = blocks
     settings = load({**by_hand, "INSTANCE_PATH": str(tmp_path)})
     assert (settings.app_env, settings.trusted_proxies, settings.is_sqlite) == ("production", 1, False)
     given = compose(environ=team)["services"]["web"]["environment"]
@@ -37,6 +45,17 @@ def test_the_settings_of_the_document_are_sound(blocks, tmp_path):
     assert (settings.public_url, settings.mail_server) == (team["PUBLIC_URL"], team["MAIL_SERVER"])
     assert settings.mail_password == team["MAIL_PASSWORD"]
     assert settings.trusted_hosts == ("tracker.company.test",)
+
+
+def test_the_embedded_database_stands_where_the_units_let_it(blocks, tmp_path):
+    _, by_hand, embedded = blocks
+    del by_hand["DATABASE_URL"]
+    settings = load({**by_hand, "INSTANCE_PATH": str(tmp_path)})
+    assert (settings.app_env, settings.database_url) == ("production", f"sqlite:///{tmp_path}/tasktracker.db")
+    for file in UNITS.values():
+        service = read(file)["Service"]
+        assert embedded == {"INSTANCE_PATH": f"/var/lib/{service['StateDirectory']}"}
+        assert service["StateDirectoryMode"] == "0700"
 
 
 def test_nginx_takes_the_site(tmp_path):
@@ -60,9 +79,7 @@ def test_the_units_start_what_the_containers_start():
         "worker": services["worker"]["command"][:4],
     }
     for name, file in UNITS.items():
-        unit = configparser.ConfigParser(interpolation=None)
-        unit.optionxform = str
-        unit.read_string(file.read_text())
+        unit = read(file)
         service = unit["Service"]
         program, *words = service["ExecStart"].split()
         assert [program.removeprefix(f"{PLACE}/.venv/bin/"), *words] == started[name]
