@@ -3,6 +3,7 @@
 import itertools
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -45,22 +46,27 @@ AT_REST = (
 )
 
 
-def page(*headings: str) -> str:
-    """The commands that stand below these headings, one within the other."""
+def page(*headings: str) -> list[str]:
+    """The blocks of commands that stand below these headings, one within the other."""
     text = (ROOT / "docs" / "operation.md").read_text()
     for level, heading in enumerate(headings, 2):
         text = re.split(rf"^#{{2,{level}}} ", text.partition(f"\n{'#' * level} {heading}\n")[2], flags=re.MULTILINE)[0]
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     assert blocks, headings
-    return "\n".join(blocks)
+    return blocks
 
 
 def run(environment: dict[str, str], *headings: str) -> str:
     """Pastes them into a shell that has the service's settings; gives what they say."""
+    return paste(environment, "\n".join(page(*headings)))
+
+
+def paste(environment: dict[str, str], commands: str, folder: Path = ROOT) -> str:
+    """What these commands say in a folder of the project."""
     path = f"{Path(sys.executable).parent}:{servers.postgresql_programs()}:{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", page(*headings)],
-        cwd=ROOT,
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=folder,
         env={**environment, "PATH": path},
         capture_output=True,
         text=True,
@@ -185,10 +191,25 @@ def test_a_backup_that_is_made_while_people_write_is_restored_into_a_fresh_insta
 
 
 def test_forward_and_back(tmp_path):
+    """The version before is this one without the migrations that came after the number on the page."""
     environment = {"APP_ENV": "development", "INSTANCE_PATH": str(tmp_path), **QUIET, **SECRETS}
-    run(environment, "Upgrade")
+    before = tmp_path / "before"
+    for name in ("migrations", "tasktracker"):
+        shutil.copytree(ROOT / name, before / name)
+    for name in ("wsgi.py", "commands.py", "config.py"):
+        shutil.copy(ROOT / name, before)
+    forward, back, look = page("Upgrade")
+    (number,) = re.findall("downgrade ([0-9]{4})", back)
+    newer = [file for file in (before / "migrations" / "versions").glob("[0-9]*.py") if file.name > f"{number}~"]
+    assert len(newer) > 1
+    for file in newer:
+        file.unlink()
+
+    paste(environment, forward)
     with another(environment) as app:
         assert app.test_client().get("/readyz").status_code == 200
+    paste(environment, back)
+    assert f"{number} (head)" in paste(environment, f"{look}flask --app wsgi db current", before)
 
 
 def set_clock(**delta: float) -> time_machine.travel:
