@@ -60,6 +60,10 @@ def test_the_document_names_what_there_is(environments, applications, root):
     counted = {re.sub("_(bucket|count|sum|created)$", "", name) for name in metrics.names if NAME.fullmatch(name)}
     # The bare names of counters are those of `_created`, which says since when.
     assert {name for name in counted if f"{name}_total" not in counted} <= set(NAME.findall(text)) <= counted | SELDOM
+    # Of what may also fall there is no increase: a gauge that fell and rose again would be counted twice.
+    growing = re.findall(r"(?:rate|increase)\((\w+)", text)
+    assert growing
+    assert all(re.search("_(total|bucket|count|sum)$", name) for name in growing), growing
     (line,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     assert json.loads(line).keys() == FIELDS
     assert re.findall(r"^\| `(\w+)` \| ", text.partition("## Is it well?")[2].partition("## Logs")[0], re.MULTILINE) == NAMES
