@@ -26,7 +26,8 @@ run: $(VENV)/.installed ## the service with demo data, on the embedded database
 	@echo
 	@echo "  Swagger UI   http://127.0.0.1:$(PORT)/api/v1/docs"
 	@echo
-	@exec env PORT=$(PORT) $(BIN)/gunicorn wsgi:app
+	@url=$${PUBLIC_URL:-$$($(BIN)/dotenv get PUBLIC_URL 2> /dev/null)}; \
+	exec env PORT=$(PORT) PUBLIC_URL="$${url:-http://127.0.0.1:$(PORT)}" $(BIN)/gunicorn wsgi:app
 
 test: $(VENV)/.installed-dev $(VENV)/.installed-npm ## every test, on PostgreSQL with Redis and on SQLite
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term $(TESTS)
