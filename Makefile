@@ -94,7 +94,7 @@ clean: ## removes what was installed and made, but for instance/ with its data
 
 $(VENV)/.installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "TaskTracker needs Python 3.11 or newer: make PYTHON=python3.11")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --requirement requirements.lock
 	@touch $@
 
@@ -103,7 +103,7 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	@touch $@
 
 $(VENV)-load/.installed: requirements-load.lock
-	@test -x $(VENV)-load/bin/python || $(PYTHON) -m venv $(VENV)-load
+	@$(VENV)-load/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv $(VENV)-load
 	$(VENV)-load/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --requirement requirements-load.lock
 	@touch $@
 

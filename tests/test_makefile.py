@@ -58,3 +58,15 @@ def test_links_in_mails_lead_to_the_port_unless_a_setting_says_otherwise(install
     (tmp_path / ".env").write_text("export PUBLIC_URL='http://tracker.test'  # Ours.\n")
     assert "listens at 9000, mails name http://tracker.test\n" in installed(PORT="9000").stdout
     assert "mails name http://other.test\n" in installed(PORT="9000", PUBLIC_URL="http://other.test").stdout
+
+
+def test_a_virtual_environment_that_was_half_made_is_made_anew(make, tmp_path):
+    """As on Debian without python3-venv, which then is installed."""
+    python = tmp_path / "python3"
+    program(tmp_path / "half" / "python", "echo No module named pip; exit 1")
+    program(python, 'test "$1" = -c || { mkdir .venv; cp -R half .venv/bin; exit 1; }')
+    assert make(f"PYTHON={python}").returncode != 0
+    program(python, 'test "$1" = -c || cp -Rf made/. .venv/bin')
+    done = make(f"PYTHON={python}")
+    assert done.returncode == 0, done.stderr
+    assert "listens at 8000" in done.stdout
