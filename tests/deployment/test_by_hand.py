@@ -3,6 +3,7 @@
 import configparser
 import re
 import secrets
+import shlex
 import subprocess
 
 import pytest
@@ -81,7 +82,9 @@ def test_the_units_start_what_the_containers_start():
     for name, file in UNITS.items():
         unit = read(file)
         service = unit["Service"]
-        program, *words = service["ExecStart"].split()
+        waits = re.fullmatch("/bin/sh -c 'until (.*); do sleep 5; done'", service["ExecStart"])
+        assert bool(waits) == (name == "migrate")
+        program, *words = (waits[1] if waits else service["ExecStart"]).split()
         assert [program.removeprefix(f"{PLACE}/.venv/bin/"), *words] == started[name]
         assert service["User"] == "tasktracker"
         assert service["EnvironmentFile"] == "/etc/tasktracker/settings"
@@ -94,4 +97,15 @@ def test_the_units_start_what_the_containers_start():
             assert unit["Unit"]["Requires"] == unit["Unit"]["After"] == "tasktracker-migrate.service"
             assert service["Restart"] == "always"
         else:
-            assert (service["Restart"], service["RestartSec"]) == ("on-failure", "5")
+            assert (service["Type"], "Restart" in service) == ("oneshot", False)
+
+
+def test_the_others_wait_until_the_migrations_have_succeeded(tmp_path):
+    flask = tmp_path / ".venv" / "bin" / "flask"
+    flask.parent.mkdir(parents=True)
+    flask.write_text('#!/bin/sh\necho "$@" >> told\ntest "$(wc -l < told)" -ge 3')
+    flask.chmod(0o755)
+    words = shlex.split(moved(read(UNITS["migrate"])["Service"]["ExecStart"], {PLACE: str(tmp_path), "sleep 5": "sleep 0.1"}))
+    done = subprocess.run(words, cwd=tmp_path, check=False, timeout=20)
+    assert done.returncode == 0
+    assert (tmp_path / "told").read_text().splitlines() == ["--app wsgi db upgrade"] * 3
