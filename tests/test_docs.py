@@ -1,5 +1,6 @@
 """The documents under docs/ say what the code does, and their commands work when they are pasted."""
 
+import ast
 import json
 import re
 import subprocess
@@ -180,6 +181,36 @@ def test_every_setting_that_is_named_exists(authentication):
     named = {word for row in table(authentication, "Settings that matter") for word in re.findall(r"`([A-Z_]{4,})`", row[0])}
     assert named == named & set(names())
     assert len(named) > 4
+
+
+def test_every_event_that_is_logged_for_security_is_in_the_table(root):
+    rows = table((root / "docs" / "security.md").read_text(), "What is logged")
+    told = [event for row in rows for event in re.findall(r"`(\w+)`", row[0])]
+    logged = {event for file in sorted((root / "tasktracker").rglob("*.py")) for event in audited(file)}
+    assert sorted(told) == sorted(logged)
+
+
+def audited(file):
+    """The events that a module hands to `audit`, itself or by a function of its own with a parameter `happened`."""
+    tree = ast.parse(file.read_text())
+    functions = {each.name: [arg.arg for arg in each.args.args] for each in ast.walk(tree) if isinstance(each, ast.FunctionDef)}
+    for call in ast.walk(tree):
+        match call:
+            case ast.Call(func=ast.Attribute(value=ast.Name("audit"), attr="record" | "refused"), args=[what]):
+                yield from literals(what)
+            case ast.Call(func=ast.Name(name)) if "happened" in functions.get(name, ()):
+                yield from literals(call.args[functions[name].index("happened")])
+
+
+def literals(node):
+    """What an argument may be; nothing where it is the parameter of that name."""
+    if isinstance(node, ast.IfExp):
+        return [*literals(node.body), *literals(node.orelse)]
+    if isinstance(node, ast.Name):
+        assert node.id == "happened"
+        return []
+    assert isinstance(node, ast.Constant), ast.dump(node)
+    return [node.value]
 
 
 def test_every_promise_names_tests_that_exist(root):
