@@ -11,6 +11,7 @@ from alembic.autogenerate.api import AutogenContext
 from flask import current_app
 from sqlalchemy import Connection, text
 
+from tasktracker.cli.terminal import told_plainly
 from tasktracker.core import types
 
 database = current_app.extensions["migrate"].db
@@ -83,9 +84,15 @@ def alone(connection: Connection) -> Iterator[None]:
         connection.commit()
 
 
+@told_plainly
+def connect() -> Connection:
+    """A connection; that there is none is no fault of a migration, so nobody needs to see where it happened."""
+    return database.engine.connect()
+
+
 def run() -> None:
     """Runs what is asked for."""
-    with database.engine.connect() as connection:
+    with connect() as connection:
         if connection.dialect.name == "postgresql":
             with alone(connection):
                 migrate(connection)
