@@ -16,8 +16,9 @@ OWN = {"secrets", "migrate", "web", "worker"}  # Those of our own image.
 ONCE = {"secrets", "migrate"}
 # Read by the packages of others.
 TELEMETRY = {
-    "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG",
-    "SENTRY_DSN", "SENTRY_ENVIRONMENT", "SENTRY_RELEASE",
+    "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SERVICE_NAME",
+    "OTEL_TRACES_EXPORTER", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "SENTRY_DSN", "SENTRY_ENVIRONMENT",
+    "SENTRY_RELEASE",
 }  # fmt: skip
 SECRET = re.compile("PASSWORD|SECRET|KEY|TOKEN|URL")
 
@@ -135,11 +136,23 @@ def test_every_setting_that_is_passed_on_exists_and_a_real_server_for_mails_take
         assert services[name]["environment"]["PUBLIC_URL"] == "http://127.0.0.1:8000"
 
 
-def test_settings_are_passed_on_but_for_those_that_say_where_the_containers_are():
+def test_settings_are_passed_on_but_for_those_that_say_where_the_containers_are(root):
     asked = compose(environ=dict.fromkeys(names(), "asked for"))["services"]["worker"]["environment"]
     where = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "JWT_SECRET_KEY", "TRUSTED_PROXIES", "WORKER_METRICS_ADDRESS"}
     embedded = {"SQLITE_BUSY_TIMEOUT", "INLINE_WORKER", "INSTANCE_PATH"}
-    assert {name for name in names() if asked.get(name) != "asked for"} == {"APP_ENV"} | where | embedded
+    fixed = {name for name in names() if asked.get(name) != "asked for"}
+    assert fixed == {"APP_ENV"} | where | embedded
+    _, _, told = (root / "docs" / "deployment.md").read_text().partition("are passed on too, but for these:\n\n")
+    assert set(re.findall("`([A-Z_]+)`", told.partition("\n\n")[0])) & set(names()) - {"METRICS_TOKEN"} == fixed
+
+
+def test_what_the_document_says_of_traces_and_faults_is_passed_on(root):
+    table = (root / "docs" / "observability.md").read_text().partition("\n## Traces and faults\n")[2].partition("\n## ")[0]
+    named = set(re.findall("`((?:OTEL|SENTRY)_[A-Z_]+)", table))
+    assert named | {"OTEL_TRACES_SAMPLER_ARG"} == TELEMETRY
+    for name in ("web", "worker"):
+        asked = compose(environ=dict.fromkeys(TELEMETRY, "asked for"))["services"][name]["environment"]
+        assert {asked[each] for each in TELEMETRY} == {"asked for"}
 
 
 def test_the_image_gets_the_code_and_nothing_else():
