@@ -2,6 +2,9 @@
 
 import json
 import os
+import re
+import shlex
+import subprocess
 import time
 from urllib.parse import urlsplit
 
@@ -14,19 +17,46 @@ from .asking import post
 from .machine import Machine
 
 
-def test_every_secret_is_another_and_stays(tmp_path):
-    def secrets():
-        done = Machine(tmp_path).run("secrets")
-        assert done.returncode == 0, done.stderr
-        folder = tmp_path / "secrets"
-        return {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*") if file.is_file()}
+def secrets(machine):
+    """What the service of that name has made or found."""
+    done = machine.run("secrets")
+    assert done.returncode == 0, done.stderr
+    folder = machine.folder / "secrets"
+    return {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*") if file.is_file()}
 
-    made = secrets()
+
+def test_every_secret_is_another_and_stays(tmp_path):
+    machine = Machine(tmp_path)
+    made = secrets(machine)
     assert sorted(made) == ["owner/database_url", "owner/postgres_password", "service/database_url", "service/jwt_secret_key",
                             "service/postgres_password", "service/secret_key"]  # fmt: skip
     assert len(set(made.values())) == 6
     assert all(len(value) > 40 for value in made.values())
-    assert secrets() == made
+    assert secrets(machine) == made
+
+
+def in_container(root, page, program):
+    """The commands with this program that a page has Docker run in a container."""
+    code = "\n".join(re.findall(r"```sh\n(.*?)```", (root / "docs" / page).read_text(), re.DOTALL)).replace("\\\n", "")
+    return re.findall(rf"docker compose run .*? (?:migrate|secrets) +({program} [^<>\n]*)", code)
+
+
+def test_secrets_are_saved_and_put_back_and_one_key_is_made_anew(root, tmp_path):
+    old, new = Machine(tmp_path / "old"), Machine(tmp_path / "new")
+    made, archive = secrets(old), tmp_path / "secrets.tar"
+    for name in ("owner", "service"):  # The volumes.
+        (new.folder / "secrets" / name).mkdir(parents=True)
+    save, put_back = in_container(root, "deployment.md", "tar")
+    with archive.open("wb") as file:
+        subprocess.run(shlex.split(save.replace(" / ", f" {old.folder} ")), check=True, stdout=file)
+    with archive.open("rb") as file:
+        subprocess.run(shlex.split(put_back.replace(" / ", f" {new.folder} ")), check=True, stdin=file)
+    assert secrets(new) == made
+
+    (take_away,) = in_container(root, "operation.md", "rm")
+    subprocess.run(shlex.split(new.here(take_away)), check=True)
+    changed = secrets(new)
+    assert {name for name in made if changed[name] != made[name]} == {"service/jwt_secret_key"}
 
 
 def test_everyone_is_well_and_nobody_wrote_into_the_code(machine):
