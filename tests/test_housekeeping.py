@@ -126,8 +126,10 @@ def test_dependabot_looks_where_dependencies_stand(root):
         folders = [root / place.strip("/") for place in update.get("directories") or [update["directory"]]]
         for name in MANIFESTS[update["package-ecosystem"]]:
             assert any((folder / name).exists() for folder in folders), name
-    composed = next(update["directories"] for update in updates if update["package-ecosystem"] == "docker-compose")
-    assert {str(Path(name).parent) for name in files(root, "*compose*.yml")} == {place.strip("/") or "." for place in composed}
+    composed = next(update for update in updates if update["package-ecosystem"] == "docker-compose")
+    places = {place.strip("/") or "." for place in composed["directories"]}
+    assert {str(Path(name).parent) for name in files(root, "*compose*.yml")} == places
+    assert composed["ignore"] == [{"dependency-name": "postgres", "update-types": ["version-update:semver-major"]}]
     lists = {str(Path(name).parent) for name in files(root, "*package.json", "*requirements*.txt")}
     assert lists == {
         update["directory"].strip("/") or "." for update in updates if update["package-ecosystem"] in ("pip", "npm")
