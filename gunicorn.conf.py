@@ -21,6 +21,7 @@ except SettingsError as error:
 def number(name: str, default: int, most: int) -> int:
     """A setting of the process and not of the application, which is read from the environment alone."""
     value = os.environ.get(name) or str(default)
+    # A WEB_CONCURRENCY in letters does not come so far: gunicorn reads it before this file, and ends in a traceback.
     if not (value.isascii() and value.isdigit() and 0 < int(value) <= most):
         sys.exit(f"TaskTracker cannot start:\n{name}: {value!r} is not a number from 1 to {most}; set one")
     return int(value)
