@@ -111,21 +111,29 @@ def doctor() -> None:
 
 def _database(_: Settings) -> str:
     begun = time.perf_counter()
+    version = _of_server() if is_on_postgresql() else _of_file(Path(db.engine.url.database or ""))
+    return f"{' '.join(version.split()[:2])} answers in {(time.perf_counter() - begun) * 1000:.0f} ms."
+
+
+def _of_server() -> str:
+    with db.engine.connect() as connection:
+        return str(connection.exec_driver_sql("SELECT version()").scalar())
+
+
+def _of_file(file: Path) -> str:
+    sql = "SELECT 'SQLite ' || sqlite_version(), count(*) FROM sqlite_schema"
     try:
+        if not file.exists():  # To connect would make it.
+            raise Fault(f"There is no file {file}.", "Check that DATABASE_URL is right, and run `flask --app wsgi db upgrade`.")
         with db.engine.connect() as connection:
-            sql = (
-                "SELECT version()"
-                if is_on_postgresql()
-                else "SELECT 'SQLite ' || sqlite_version(), count(*) FROM sqlite_schema"
-            )
-            words = str(connection.exec_driver_sql(sql).scalar()).split()
-    except DatabaseError as error:
-        if getattr(error.orig, "sqlite_errorname", "") in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
+            return str(connection.exec_driver_sql(sql).scalar())
+    except (DatabaseError, OSError) as error:
+        if getattr(getattr(error, "orig", None), "sqlite_errorname", "") in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
             raise Fault(
                 "The file is no SQLite database, or is damaged.", "Move it away and restore the last backup."
             ) from error
-        raise
-    return f"{' '.join(words[:2])} answers in {(time.perf_counter() - begun) * 1000:.0f} ms."
+        mend = "Check that DATABASE_URL is right, and that the user of this process may write to the file and its folder."
+        raise Fault(f"{reason_of(error).removesuffix('.')}.", mend) from error
 
 
 def _migrations(_: Settings) -> str:

@@ -190,6 +190,24 @@ def test_a_file_that_is_no_database(environments, tmp_path):
         assert fault(app, "database").startswith("The file is no SQLite database, or is damaged. Move it away")
 
 
+def test_a_file_that_is_not_there_is_not_made(environments, tmp_path):
+    with new_app(environments("sqlite"), tmp_path, migrated=False) as app:
+        result = flask(app, "doctor")
+        assert lines(result)["database"] == (
+            "FAULT",
+            f"There is no file {tmp_path / 'own.db'}. Check that DATABASE_URL is right, and run `flask --app wsgi db upgrade`.",
+        )
+        assert not (tmp_path / "own.db").exists()
+
+
+def test_a_file_that_cannot_be_opened(environments, tmp_path):
+    (tmp_path / "own.db").mkdir()
+    with new_app(environments("sqlite"), tmp_path, migrated=False) as app:
+        told = fault(app, "database")
+    assert "unable to open database file. Check that DATABASE_URL is right, and that the user of this process may" in told
+    assert "server" not in told
+
+
 def test_a_sqlite_that_somebody_else_writes_to(environments, tmp_path):
     settings = {**environments("sqlite"), "SQLITE_BUSY_TIMEOUT": "0.1"}
     with new_app(settings, tmp_path) as app, writers_wait(f"sqlite:///{tmp_path / 'own.db'}"):
