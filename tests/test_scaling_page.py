@@ -54,7 +54,7 @@ def costs(root: Path, shares: dict[str, float]) -> tuple[float, float, float, fl
     )
 
 
-def test_a_request_of_the_mix_costs_what_is_said(page, costs):
+def test_a_request_of_the_mix_costs_what_is_said(root, page, costs):
     application, postgresql, seconds, sqlite = costs
     said = {name: [number(cell) for cell in row] for name, row in rows(page, "Where").items()}
     for name, cost in {
@@ -64,6 +64,9 @@ def test_a_request_of_the_mix_costs_what_is_said(page, costs):
     }.items():
         assert said[name] == [pytest.approx(cost, abs=0.006), pytest.approx(1000 / cost, rel=0.01)], name
     assert f"answered {1 / seconds:.0f} requests" in page
+    alone = rows((root / "docs" / "performance.md").read_text(), "Operation | Units")
+    patch, create = (number(alone[name][3]) / 1000 for name in ("patch", "create"))
+    assert f"a change of a task takes {patch:.1f} ms and a new one {create:.1f}" in page.replace("\n", " ")
     assert f"takes {sqlite:.2f} ms for all of a request: {1000 / sqlite:.0f} a second" in page
 
 

@@ -65,7 +65,7 @@ def seed(*, force: bool, **size: int) -> None:
         click.echo(f"The user {there.username} exists already; nothing was changed. The password was {DEMO_PASSWORD}")
         return
     begun = monotonic()
-    # Nobody knows the password of the others; one hash serves all, since each costs 20 ms.
+    # Nobody knows the password of the others; one hash serves all, since each costs some 40 ms.
     nobody = hash_password(secrets.token_urlsafe())
     sample = Sample(Size(**size), demo_hash=hash_password(DEMO_PASSWORD), others_hash=nobody)
     with click.progressbar(length=sample.size.tasks, label="Writing tasks") as bar:
