@@ -21,7 +21,7 @@ from ..moving.sources import Reader, csv_rows, json_tasks
 from ..moving.tasks import import_tasks
 from ..moving.writing import BY, run
 from ..projects.models import Project
-from .terminal import told_plainly
+from .terminal import many, told_plainly
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
@@ -67,7 +67,7 @@ def export(
         except OSError as error:
             raise click.ClickException(f"{output} cannot be written: {error.strerror}.") from error
     _note("exported", about)
-    click.echo(f"Wrote {tasks:,} tasks into {output}.")
+    click.echo(f"Wrote {many(tasks, 'task')} into {output}.")
 
 
 def _check_output(output: Path) -> None:
@@ -144,14 +144,14 @@ def from_json(file: Path, *, project: str | None, owner: str | None, create_peop
         counts = run(partial(restore, create_people=create_people, told=told), file, dry_run=dry_run)
     if dry_run:
         click.echo("Nothing was written; this is what would be done.")
-    made = ", ".join(f"{counts[name]:,} {name}" for name in ("projects", "tasks", "tags", "teams", "accounts"))
+    made = ", ".join(many(counts[f"{one}s"], one) for one in ("project", "task", "tag", "team", "account"))
     click.echo(f"Made {made}.")
     if counts["projects here"]:
-        click.echo(f"Left as they are: {counts['projects here']:,} projects that are here already, with their tasks.")
+        click.echo(f"Left alone: {many(counts['projects here'], 'project')} here already, with all tasks.")
     if counts["keys"]:
-        click.echo(f"Given another key: {counts['keys']:,} projects whose owner uses theirs for another one.")
+        click.echo(f"Given another key: {many(counts['keys'], 'project')} whose owner uses that key for another one.")
     if counts["unassigned"]:
-        click.echo(f"Assigned to nobody: {counts['unassigned']:,} tasks of people who cannot see the project here.")
+        click.echo(f"Assigned to nobody: {many(counts['unassigned'], 'task')} of people who cannot see the project here.")
     if counts["accounts"]:
         click.echo("Nobody can log in to these accounts until 'flask users enable' and 'flask users send-reset'.")
 
@@ -173,8 +173,8 @@ def _take_tasks(file: Path, read: Reader, project: str, owner: str, *, dry_run: 
     if dry_run:
         click.echo("Nothing was written; this is what would be done.")
     click.echo(
-        f"Made {counts['made']:,} tasks and {counts['tags']:,} tags, changed {counts['changed']:,} tasks, "
+        f"Made {many(counts['made'], 'task')} and {many(counts['tags'], 'tag')}, changed {many(counts['changed'], 'task')}, "
         f"and left {counts['left']:,} as they were."
     )
     if counts["elsewhere"]:
-        click.echo(f"Left alone: {counts['elsewhere']:,} tasks that have moved to another project.")
+        click.echo(f"Left alone: {many(counts['elsewhere'], 'task')} in another project by now.")

@@ -26,7 +26,7 @@ from ..tags.models import Tag, TaskTag
 from ..tasks.models import Task, TaskWords
 from ..tasks.services.making import words_row
 from .sample import DEMO, DEMO_EMAIL, Row, Sample, Size
-from .terminal import told_plainly
+from .terminal import many, told_plainly
 
 DEMO_PASSWORD = "demo-password-please-change"  # noqa: S105  # nosec B105
 _BATCH = 2_000
@@ -74,7 +74,7 @@ def seed(*, force: bool, **size: int) -> None:
                 fill(sample, bar.update)
         except (Conflict, IntegrityError) as error:
             raise click.ClickException("Users or rows of the same names are in the way; seed an empty database.") from error
-    made = ", ".join(f"{size[name]:,} {name}" for name in ("users", "projects", "tasks"))
+    made = ", ".join(many(size[f"{one}s"], one) for one in ("user", "project", "task"))
     click.echo(f"Made {made} in {monotonic() - begun:.1f} s. Log in as {DEMO} with the password {DEMO_PASSWORD}")
 
 

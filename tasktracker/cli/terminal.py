@@ -34,6 +34,11 @@ def told_plainly(command: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
+def many(count: int, what: str) -> str:
+    """So many tasks, or one task."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def table(headers: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
     """Lines of a table whose columns are as wide as what stands in them."""
     widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]

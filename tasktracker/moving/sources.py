@@ -118,8 +118,8 @@ def _columns(names: list[str]) -> list[str]:
             1,
             f"Unknown columns: {', '.join(name or 'one without a name' for name in unknown)}. There are: {', '.join(COLUMNS)}.",
         )
-    if len(set(columns)) < len(columns):
-        raise BrokenFile(1, "A column stands there twice.")
+    if twice := sorted({name for name in columns if columns.count(name) > 1}):
+        raise BrokenFile(1, f"These columns stand there twice: {', '.join(twice)}.")
     if not columns:
         raise BrokenFile(1, "The first line has to name the columns.")
     return columns
@@ -142,7 +142,7 @@ def _value(name: str, cell: str) -> Any:
         return cell  # The schema trims them.
     cell = cell.strip()
     if name == "number":
-        return int(cell) if re.fullmatch("[0-9]{1,10}", cell) else cell
+        return int(cell) if re.fullmatch("-?[0-9]{1,10}", cell) else cell
     if name == "tags":
         found = (re.sub(r"\\([\\;])", r"\1", tag).strip() for tag in _TAG.findall(cell))
         return [tag for tag in found if tag]

@@ -50,11 +50,11 @@ def test_the_commands_can_be_pasted(page, tmp_path):
         "Nothing was written; this is what would be done.",
         "Made 2 tasks and 2 tags, changed 0 tasks, and left 0 as they were.",
         "Made 2 tasks and 2 tags, changed 0 tasks, and left 0 as they were.",
-        "Made 0 tasks and 0 tags, changed 1 tasks, and left 0 as they were.",
+        "Made 0 tasks and 0 tags, changed 1 task, and left 0 as they were.",
         "Wrote 2 tasks into web.csv.",
         "Made 0 tasks and 0 tags, changed 0 tasks, and left 2 as they were.",
         "Made 2 tasks and 2 tags, changed 0 tasks, and left 0 as they were.",
-        "Made 2 tasks and 1 tags, changed 0 tasks, and left 0 as they were.",
+        "Made 2 tasks and 1 tag, changed 0 tasks, and left 0 as they were.",
         "Wrote 6 tasks into grace.ndjson.",
     ]
     tasks = {one["title"]: one for one in objects((tmp_path / "grace.ndjson").read_bytes()) if one["kind"] == "task"}

@@ -77,7 +77,7 @@ def test_all_that_a_user_owns_is_the_same_elsewhere(app, elsewhere, tmp_path):
     ada = world(app)
     data = exported(app, tmp_path, "--user", ada.username)
     said = imported(elsewhere, tmp_path, "json", data, "--create-people")
-    assert said.startswith("Made 3 projects, 23 tasks, 4 tags, 1 teams, 3 accounts.\n")
+    assert said.startswith("Made 3 projects, 23 tasks, 4 tags, 1 team, 3 accounts.\n")
     assert exported(elsewhere, tmp_path, "--user", ada.username) == data
     before, there = seen(ada), let_in(elsewhere, ada.username)
     assert seen(there) == before
@@ -102,7 +102,7 @@ def test_a_file_of_format_1_is_taken_in_for_good(elsewhere, tmp_path):
     data = (Path(__file__).parent / "format-1.ndjson").read_bytes()
     stored = objects(data)
     said = imported(elsewhere, tmp_path, "json", data, "--create-people")
-    assert said.startswith("Made 5 projects, 25 tasks, 4 tags, 1 teams, 3 accounts.\n")
+    assert said.startswith("Made 5 projects, 25 tasks, 4 tags, 1 team, 3 accounts.\n")
     owner = next(line["username"] for line in stored if line["kind"] == "person" and line["username"].startswith("ada"))
     again = objects(exported(elsewhere, tmp_path, "--user", owner))
     assert len(again) == len(stored)
@@ -145,7 +145,7 @@ def test_what_is_here_already_is_left_as_it_is(app, elsewhere, tmp_path):
     imported(elsewhere, tmp_path, "json", data, "--create-people")
     before = all_rows(elsewhere)
     said = imported(elsewhere, tmp_path, "json", data)
-    assert said.startswith("Made 0 projects, 0 tasks, 0 tags, 0 teams, 0 accounts.\nLeft as they are: 3 projects")
+    assert said.startswith("Made 0 projects, 0 tasks, 0 tags, 0 teams, 0 accounts.\nLeft alone: 3 projects here already, with")
     assert all_rows(elsewhere) == before
 
 
@@ -274,7 +274,7 @@ def test_what_a_task_was_called_where_it_came_from_is_the_same_elsewhere(app, el
     data = exported(app, tmp_path, "--user", ada.username)
     said = imported(elsewhere, tmp_path, "json", data, "--create-people")
     assert exported(elsewhere, tmp_path, "--user", ada.username) == data
-    assert "Left alone: 1 tasks" in imported(elsewhere, tmp_path, "csv", table, *into), said
+    assert "Left alone: 1 task in another project by now." in imported(elsewhere, tmp_path, "csv", table, *into), said
     document = objects(data)
     document[-2] |= {"task": NOBODY}
     clear(elsewhere)
@@ -290,7 +290,7 @@ def test_whoever_cannot_see_the_project_is_taken_off_its_tasks(app, elsewhere, t
     document = objects(exported(app, tmp_path, "--project", project["key"], "--owner", ada.username))
     document[3] |= {"members": []}
     said = imported(elsewhere, tmp_path, "json", lines(*document), "--create-people")
-    assert "Assigned to nobody: 1 tasks of people who cannot see the project here." in said
+    assert "Assigned to nobody: 1 task of people who cannot see the project here." in said
     [task] = every(let_in(elsewhere, ada.username), "/tasks")
     assert task["assigned_to"] is None
 
@@ -302,7 +302,7 @@ def test_a_line_of_many_members_is_taken_in_and_one_without_end_is_not(app, else
     assert len(long) > 2_000_000
     told = refused(elsewhere, tmp_path, "json", data + b" " * 34_000_000, "--create-people")
     assert told[1:] == ["  line 5: Longer than 32 MiB."]
-    assert imported(elsewhere, tmp_path, "json", long, "--create-people").startswith("Made 1 projects")
+    assert imported(elsewhere, tmp_path, "json", long, "--create-people").startswith("Made 1 project,")
     assert exported(elsewhere, tmp_path, "--user", ada.username) == data
 
 
@@ -317,7 +317,7 @@ def test_of_two_imports_at_once_the_later_finds_what_the_first_made(app, elsewhe
     with elsewhere.app_context(), db.engine.connect() as connection:
         connection.execute(insert(table_of(User)), [row])
         said = waiting(connection, lambda: imported(elsewhere, tmp_path, "json", data, "--create-people"))
-    assert said.startswith("Made 1 projects, 0 tasks, 0 tags, 0 teams, 0 accounts.")
+    assert said.startswith("Made 1 project, 0 tasks, 0 tags, 0 teams, 0 accounts.")
 
 
 def test_faults_are_told_in_the_order_of_their_lines(app, elsewhere, tmp_path):

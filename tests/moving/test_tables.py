@@ -100,7 +100,7 @@ def test_the_second_time_changes_what_differs(app, ada, into, tmp_path):
     assert tasks(ada) == before
     table = table.replace("Second,,,", "Zweite,,done,").replace("RED", "blue")
     said = imported(app, tmp_path, "csv", table.encode(), *into)
-    assert said == "Made 0 tasks and 1 tags, changed 1 tasks, and left 2 as they were.\n"
+    assert said == "Made 0 tasks and 1 tag, changed 1 task, and left 2 as they were.\n"
     after = tasks(ada)
     assert after.pop("Zweite").items() >= {"number": 2, "status": "done", "id": before["Second"]["id"]}.items()
     assert after == {title: task for title, task in before.items() if title != "Second"}
@@ -113,7 +113,7 @@ def test_columns_that_are_not_there_stay_as_they_are(app, ada, into, tmp_path):
     imported(app, tmp_path, "csv", TABLE.format(me=ada.username).encode(), *into)
     before = tasks(ada)["First"]
     said = imported(app, tmp_path, "csv", rows({"external_id": "a", "priority": "low"}), *into)
-    assert said.startswith("Made 0 tasks and 0 tags, changed 1 tasks")
+    assert said.startswith("Made 0 tasks and 0 tags, changed 1 task,")
     after = tasks(ada)["First"]
     assert after["updated_at"] > before["updated_at"]
     assert {**after, "priority": "high", "updated_at": before["updated_at"]} == before
@@ -127,7 +127,7 @@ def test_what_somebody_changes_meanwhile_stands(app, ada, into, tmp_path, name):
     with app.app_context(), db.engine.connect() as connection:
         change = f"UPDATE tasks SET description = 'Theirs' WHERE id = '{found['id']}'"
         said = waiting(connection, lambda: imported(app, tmp_path, "csv", table, *into), change)
-    assert said.startswith("Made 0 tasks and 0 tags, changed 1 tasks")
+    assert said.startswith("Made 0 tasks and 0 tags, changed 1 task,")
     after = tasks(ada)["A"]
     assert (after["description"], after["status"]) == ("Theirs", "in_review")
 
@@ -170,6 +170,7 @@ FAULTS = {
     "no date": ({"due_date": "24.12.2026"}, "due_date: Not a date such as 2026-12-24."),
     "no time": ({"created_at": "2026-12-24"}, "created_at: Not a time with its offset, such as 2026-12-24T18:00:00Z."),
     "no number": ({"number": "seven"}, "number: Not a whole number."),
+    "a number below 1": ({"number": "-1"}, "number: Must be greater than or equal to 1."),
     "a large number": ({"number": "1000000000"}, "number: A new task takes none above 999,999,999."),
     "a number of 33 bits": ({"number": "4294967296"}, "number: Not within 32 bits."),
     "no such user": ({"assigned_to": "nobody.at.all"}, "assigned_to: There is no user nobody.at.all."),
@@ -248,7 +249,7 @@ BROKEN = {
     "a quote within": (b'title,tags\n"One"x,a\n', "line 2: Not CSV: ',' expected after '\"'."),
     "unknown columns": (b"title,Labels,sticker\n", "line 1: Unknown columns: labels, sticker. There are: number, title,"),
     "a column without a name": (b"title,,tags\n", "line 1: Unknown columns: one without a name. There are:"),
-    "a column twice": (b"title,Title\n", "line 1: A column stands there twice."),
+    "a column twice": (b"title,Title\n", "line 1: These columns stand there twice: title."),
     "lines of old": (b"title\rOne\r", "line 1: Not CSV: a line ends in CR alone, and not in LF or CRLF."),
     "a large field": (b'title\n"' + b"x" * 1_000_000 + b"\n" + b"x" * 100_000, "line 2: Not CSV: field larger than"),
     "nothing": (b"", "line 1: The first line has to name the columns."),
@@ -276,7 +277,7 @@ def test_a_file_that_cannot_be_read_is_told_with_the_line(app, into, tmp_path, n
 )
 def test_tables_of_many_programs_are_read(app, ada, into, tmp_path, data):
     data = data.replace(b"a\r\n\r\n", b"a,\r\n\r\n")
-    assert imported(app, tmp_path, "csv", data, *into).startswith("Made 1 tasks and 0 tags")
+    assert imported(app, tmp_path, "csv", data, *into).startswith("Made 1 task and 0 tags")
     assert tasks(ada)["Grüße"]["description"] == "a"
 
 
@@ -291,7 +292,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(app, ada, into, tm
 
 def test_lines_of_json_become_tasks(app, ada, project, into, tmp_path):
     data = lines({"external_id": "1", "title": "One", "tags": ["a;b"], "assigned_to": None}, {"title": "Two", "status": "done"})
-    assert imported(app, tmp_path, "json", data, *into).startswith("Made 2 tasks and 1 tags")
+    assert imported(app, tmp_path, "json", data, *into).startswith("Made 2 tasks and 1 tag,")
     assert imported(app, tmp_path, "json", data.splitlines()[0] + b"\n\n", *into).endswith("and left 1 as they were.\n")
     assert [tag["name"] for tag in tasks(ada)["One"]["tags"]] == ["a;b"]
     assert tasks(ada)["Two"]["completed_at"]
@@ -327,7 +328,7 @@ def test_null_is_an_empty_cell(app, ada, into, tmp_path):
     imported(app, tmp_path, "csv", TABLE.format(me=ada.username).encode(), *into)
     empty = {name: None for name in COLUMNS if name not in ("external_id", "title")}
     data = lines({"external_id": "a", "title": "First", **empty})
-    assert "changed 1 tasks" in imported(app, tmp_path, "json", data, *into)
+    assert "changed 1 task," in imported(app, tmp_path, "json", data, *into)
     first = tasks(ada)["First"]
     assert (first["description"], first["status"], first["priority"], first["tags"]) == ("", "todo", "none", [])
     assert (first["number"], first["created_at"]) == (1, "2025-01-01T09:00:00Z")
@@ -349,8 +350,8 @@ def test_a_task_that_moved_on_is_left_alone_and_a_deleted_one_made_again(app, ad
     assert ada.patch(f"/tasks/{found['A']['id']}", {"project_id": target["id"]}).status_code == 200
     assert ada.delete(f"/tasks/{found['B']['id']}").status_code == 204
     said = imported(app, tmp_path, "csv", rows({"external_id": "a", "title": "C"}, {"external_id": "b", "title": "D"}), *into)
-    assert said.startswith("Made 1 tasks")
-    assert "Left alone: 1 tasks that have moved to another project." in said
+    assert said.startswith("Made 1 task and")
+    assert "Left alone: 1 task in another project by now." in said
     assert set(tasks(ada)) == {"A", "D"}
 
 
@@ -363,7 +364,7 @@ def test_a_table_whose_tasks_have_numbers_is_imported_again_after_one_has_moved(
     assert (moved.status_code, moved.json["number"]) == (200, 2)
     said = imported(app, tmp_path, "csv", table, *into)
     assert said.startswith("Made 0 tasks and 0 tags, changed 0 tasks, and left 1 as they were.")
-    assert "Left alone: 1 tasks that have moved to another project." in said
+    assert "Left alone: 1 task in another project by now." in said
 
 
 def test_spreadsheets_see_no_formulas(app, ada, project, into, tmp_path):
