@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from contextlib import ExitStack
+from statistics import median
 from urllib.parse import urlsplit
 
 import pytest
@@ -127,13 +128,18 @@ def test_probes_leave_no_line(service):
     assert "healthz" not in service.log.read_text()
 
 
+# SQLite is quick: what it is asked takes a millisecond, beside which Python's own work is little.
+COUNTING = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) SELECT max(i) FROM n"
+
+
 def test_a_statement_counts_from_when_it_is_sent(app):
-    """The database may take the core at that moment, and have its answer there before anybody waits for it."""
+    """PostgreSQL may take the core at that moment, and have its answer there before anybody waits for it."""
     shares = []
     with app.app_context(), db.engine.connect() as connection:
+        asked = "SELECT 1" if connection.dialect.name == "postgresql" else COUNTING
         cursor = connection.connection.cursor()
         for _ in range(300):
             account, begun = spending.begin(), time.perf_counter()
-            cursor.execute("SELECT 1")
+            cursor.execute(asked)
             shares.append(account.database / (time.perf_counter() - begun))
-    assert sorted(shares)[5] > 0.5  # But for those in which this process itself was interrupted.
+    assert median(shares) > 0.85  # 0.7 where only the wait was counted.
