@@ -39,12 +39,3 @@ def test_the_figures_that_are_stored_go_to_their_section_alone(rows, monkeypatch
     assert bench.sections()[::2] == (before, after)
     assert "| `list` | 1.00 | 10 | 20 | 60 | 2.00 |" in bench.sections()[1]
     assert len(set(section.splitlines()) ^ set(bench.sections()[1].splitlines())) == 2
-
-
-@pytest.mark.parametrize(("tries", "dear"), [([2.0, 1.0], []), ([2.0, 1.3, 1.2], []), ([1.3, 1.3, 1.3], ["get"])])
-def test_an_operation_is_too_dear_when_it_is_so_each_time(monkeypatch, tries, dear):
-    monkeypatch.setattr(bench, "PAUSE", 0)
-    left = iter(tries)
-    monkeypatch.setattr(bench, "measure", lambda *_: {"get": bench.Cost(own=next(left), server=1.0, embedded=0.0, unit=1.0)})
-    assert bench.still_dear({}, ["get"], {"get": 1.0}) == dear
-    assert not list(left)

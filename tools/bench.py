@@ -41,8 +41,6 @@ MOST_EMBEDDED = 1.5  # Times what PostgreSQL and the application take together.
 ROUNDS = 60
 KINDS = ("postgresql", "sqlite")
 REQUESTS = 10
-TRIES = 3
-PAUSE = 20  # Seconds between tries: who shares the machine comes and goes in minutes, and moves all figures alike.
 SIZE = ("--users", "50", "--projects", "40", "--tasks", "8000", "--tags", "10")
 SECRETS = {"SECRET_KEY": "only-for-measuring-" + "0123456789" * 5, "JWT_SECRET_KEY": "only-for-measuring-" + "9876543210" * 5}
 _OURS = (
@@ -241,16 +239,6 @@ def compare(costs: dict[str, Cost], before: dict[str, float]) -> list[str]:
     return [name for name, cost in costs.items() if cost.own > before[name] * MOST or cost.ratio > MOST_EMBEDDED]
 
 
-def still_dear(services: dict[str, Service], too_dear: list[str], before: dict[str, float]) -> list[str]:
-    """Which of the operations that seemed too dear are so each time that they are measured again, later and for longer."""
-    for _ in range(TRIES):
-        if too_dear:
-            say("Once more, later and for longer, what is too dear:")
-            sleep(PAUSE)
-            too_dear = compare(measure(services, too_dear, 3 * ROUNDS), before)
-    return too_dear
-
-
 def main() -> None:
     """Measures, prints, and compares or stores."""
     parser = argparse.ArgumentParser(description="What a request costs, in processor time.")
@@ -269,8 +257,9 @@ def main() -> None:
             too_dear = compare(costs, before)
             if options.store:
                 store(costs)
-            else:
-                dear += still_dear(services, too_dear, before)
+            elif too_dear:
+                say("Once more, and for longer, what is too dear:")
+                dear += compare(measure(services, too_dear, 3 * ROUNDS), before)
         limits = f"{MOST - 1:.0%} above docs/performance.md, or on SQLite {MOST_EMBEDDED} times what it costs on PostgreSQL"
         sys.exit(f"bench: {', '.join(dear)}: more than {limits}." if dear else None)
 
