@@ -34,7 +34,7 @@ class InputMeta:
 class Shared:
     """A schema that is made once and changed by nobody, so that a copy would be the same.
 
-    Flask-Smorest copies what is said of each route four times: with the schemas in it, that took 16 ms more of each start.
+    Flask-Smorest copies what is said of each route four times: with the schemas in it, that took 25 ms of a start, and takes 9.
     """
 
     def __deepcopy__(self, memo: object) -> Self:
